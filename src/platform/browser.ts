@@ -1,0 +1,30 @@
+// The browser's side of the `#platform` import: where a GPU comes from, where bytes come from.
+
+import { HeddleError } from '../errors.ts';
+import type { GpuOptions } from './gpu.ts';
+
+export * from './browser-files.ts';
+
+/** Browsers wait for the GPU without polling. */
+export const waitingPolls = false;
+
+/** The browser's own WebGPU. Throws a HeddleError where the page has none. */
+export async function requestGpu(options: GpuOptions = {}): Promise<GPU> {
+  if (options.adapter !== undefined) {
+    throw new HeddleError(
+      'usage',
+      'openDevice: the browser chooses the adapter; `adapter` works in Node only',
+    );
+  }
+  if (typeof navigator === 'undefined' || navigator.gpu === undefined) {
+    throw new HeddleError(
+      'no-adapter',
+      'this browser has no WebGPU here: use a current Chrome, Edge, Safari or Firefox, and https or localhost',
+    );
+  }
+  return navigator.gpu;
+}
+
+/** What to do when there is no adapter, in one sentence. */
+export const noAdapterHint =
+  'Turn on hardware acceleration in the browser’s settings, or start Chrome with --enable-unsafe-webgpu.';

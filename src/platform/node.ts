@@ -1,0 +1,42 @@
+// Node's side of the `#platform` import: where a GPU comes from, where bytes come from.
+
+import { HeddleError, messageOf } from '../errors.ts';
+import type { GpuOptions } from './gpu.ts';
+
+export * from './node-files.ts';
+
+/** True where a pending promise of the GPU makes the process poll, so that sleeping first saves a core. */
+export const waitingPolls = true;
+
+/** WebGPU instances by their options. Losing one crashes the process natively, so they live as long as it does. */
+const instances = new Map<string, GPU>();
+
+/** Dawn's WebGPU entry point, loaded from the `webgpu` package. Throws a HeddleError when the package does not load. */
+export async function requestGpu(options: GpuOptions = {}): Promise<GPU> {
+  const flags: string[] = [];
+  if (options.adapter !== undefined) flags.push(`adapter=${options.adapter}`);
+  if (options.exactTimestamps === true) flags.push('disable-dawn-features=timestamp_quantization');
+  const key = flags.join('\n');
+  let gpu = instances.get(key);
+  if (gpu === undefined) {
+    try {
+      const { create } = await import('webgpu');
+      gpu = create(flags);
+    } catch (cause) {
+      const hint =
+        'Reinstall with `npm ci`; it ships binaries for Linux, macOS and Windows on x64 and arm64.';
+      throw new HeddleError('no-adapter', `the webgpu package did not load: ${messageOf(cause)}. ${hint}`, {
+        cause,
+      });
+    }
+    instances.set(key, gpu);
+  }
+  return gpu;
+}
+
+/** What to do when there is no adapter, in one sentence. */
+export const noAdapterHint =
+  process.platform === 'linux'
+    ? 'Install a Vulkan driver: your GPU’s, or Mesa’s software driver (Debian 13, Ubuntu 24.04 or newer: `apt-get install mesa-vulkan-drivers`; ' +
+      'Debian 12: the same with `-t bookworm-backports`); in a checkout, `npm start` does it.'
+    : 'Update the graphics driver of this machine.';
