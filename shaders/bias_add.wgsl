@@ -1,0 +1,20 @@
+// y[i, j] = x[i, j] + bias[j].  x, y [rows, columns], bias [columns].
+
+struct Params {
+  columns: u32,
+  size: u32, // rows · columns
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> bias: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * grid.x * 64u;
+  if (i >= params.size) {
+    return;
+  }
+  y[i] = x[i] + bias[i % params.columns];
+}

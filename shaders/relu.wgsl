@@ -1,0 +1,18 @@
+// y = x where x > 0, else 0; a NaN stays a NaN (max(x, 0) would hide it).  x, y [size].
+
+struct Params {
+  size: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * grid.x * 64u;
+  if (i >= params.size) {
+    return;
+  }
+  y[i] = select(x[i], 0.0, x[i] <= 0.0);
+}

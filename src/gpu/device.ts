@@ -1,0 +1,152 @@
+// A device: one adapter's GPU with its facts, its errors parked until somebody can throw them, and a count of its bytes.
+
+import { noAdapterHint, requestGpu } from '#platform';
+import { HeddleError } from '../errors.ts';
+import type { Pipeline } from './kernel.ts';
+import type { Storage } from './tensor.ts';
+
+/** What an adapter says about itself. */
+export interface AdapterInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  /** `vulkan`, `metal`, `d3d12`, …; empty where the platform does not say. */
+  readonly backend: string;
+  /** True for adapters that compute on the CPU. */
+  readonly software: boolean;
+  /** The one size that subgroups have here; 0 when it varies or subgroups are missing. */
+  readonly subgroupSize: number;
+}
+
+/** Options of `openDevice`. */
+export interface DeviceOptions {
+  /** Part of the adapter's name, where a machine has several (Node only). */
+  readonly adapter?: string;
+}
+
+/** A GPU ready for work. Whoever opened it calls `destroy` when nothing made on it is needed any more. */
+export interface Device {
+  readonly gpu: GPUDevice;
+  readonly info: AdapterInfo;
+  readonly limits: GPUSupportedLimits;
+  readonly features: readonly string[];
+  /** Bytes of the buffers alive now. */
+  readonly bytes: number;
+  /** Compiled kernels, by variant. Kept for the life of the device. */
+  readonly pipelines: Map<string, Pipeline>;
+  /** Gives `storage` its buffer, zero-filled. Throws a HeddleError when it exceeds the adapter's limits. */
+  allocate(storage: Storage, usage: GPUBufferUsageFlags): void;
+  /** Destroys a buffer made by `allocate`; harmless when done before. */
+  release(storage: Storage): void;
+  /** Throws the first GPU error since the last check, or that the device is lost or destroyed. Cheap. */
+  check(): void;
+  /** Frees the device and all its buffers. Blocks until submitted work is done. Harmless when done before. */
+  destroy(): void;
+}
+
+const softwareNames = /llvmpipe|lavapipe|swiftshader|warp|basic render/i;
+
+function describeAdapter(adapter: GPUAdapter): AdapterInfo {
+  const info: GPUAdapterInfo & { backend?: unknown; isFallbackAdapter?: boolean } = adapter.info;
+  const named = softwareNames.test(`${info.vendor} ${info.architecture} ${info.device} ${info.description}`);
+  const fixed = adapter.features.has('subgroups') && info.subgroupMinSize === info.subgroupMaxSize;
+  return {
+    vendor: info.vendor,
+    architecture: info.architecture,
+    device: info.device,
+    description: info.description,
+    backend: typeof info.backend === 'string' ? info.backend : '',
+    software: info.isFallbackAdapter === true || named,
+    subgroupSize: fixed ? info.subgroupMinSize : 0,
+  };
+}
+
+/** The limits worth raising above WebGPU's defaults: how large one tensor, and so one model, may be. */
+const raisedLimits = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
+const wantedFeatures: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query'];
+
+/**
+ * Opens the machine's GPU: Dawn's in Node, `navigator.gpu`'s in a page.
+ * Throws a HeddleError `no-adapter` that says what to install when there is none.
+ */
+export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  const gpuEntry = await requestGpu(options);
+  // No options on purpose: on Linux, asking for a power preference can hide a working adapter.
+  const adapter = await gpuEntry.requestAdapter();
+  if (adapter === null) {
+    const asked = options.adapter === undefined ? '' : ` named like '${options.adapter}'`;
+    throw new HeddleError('no-adapter', `no WebGPU adapter${asked} on this machine. ${noAdapterHint}`);
+  }
+  const info = describeAdapter(adapter);
+  if (/^null/i.test(info.backend) || /null backend/i.test(info.description)) {
+    throw new HeddleError(
+      'no-adapter',
+      `the only adapter is Dawn’s null backend, which computes nothing. ${noAdapterHint}`,
+    );
+  }
+  const requiredLimits = Object.fromEntries(raisedLimits.map((name) => [name, adapter.limits[name]]));
+  const requiredFeatures = wantedFeatures.filter((name) => adapter.features.has(name));
+  const gpu = await adapter.requestDevice({ label: 'heddle', requiredLimits, requiredFeatures });
+  return wrap(gpu, info);
+}
+
+function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
+  const live = new Map<Storage, number>();
+  let bytes = 0;
+  let destroyed = false;
+  let failure: HeddleError | undefined;
+  const fail = (error: HeddleError) => {
+    failure ??= error;
+  };
+  gpu.addEventListener('uncapturederror', (event) => {
+    event.preventDefault(); // Dawn would print it on stdout
+    fail(new HeddleError('gpu', `the GPU refused a command: ${event.error.message}`));
+  });
+  gpu.lost.then((lost) => {
+    if (!destroyed)
+      fail(new HeddleError('device-lost', `the GPU device was lost (${lost.reason}): ${lost.message}`));
+  });
+
+  return {
+    gpu,
+    info,
+    limits: gpu.limits,
+    features: [...gpu.features].sort(),
+    pipelines: new Map(),
+    get bytes() {
+      return bytes;
+    },
+    allocate(storage, usage) {
+      this.check();
+      const size = Math.max(16, Math.ceil(storage.bytes / 16) * 16);
+      if (size > gpu.limits.maxBufferSize) {
+        throw new HeddleError(
+          'limit',
+          `${storage.label} needs ${size} bytes; this adapter’s buffers hold at most ${gpu.limits.maxBufferSize}. Use a smaller batch or model.`,
+        );
+      }
+      storage.buffer = gpu.createBuffer({ label: storage.label, size, usage });
+      live.set(storage, size);
+      bytes += size;
+    },
+    release(storage) {
+      storage.buffer?.destroy();
+      storage.buffer = undefined;
+      bytes -= live.get(storage) ?? 0;
+      live.delete(storage);
+    },
+    check() {
+      if (failure !== undefined) throw failure;
+      if (destroyed)
+        throw new HeddleError('destroyed', 'this device was destroyed: open a new one with openDevice()');
+    },
+    destroy() {
+      if (destroyed) return;
+      destroyed = true;
+      gpu.destroy();
+      live.clear();
+      bytes = 0;
+    },
+  };
+}

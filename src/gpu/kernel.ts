@@ -1,0 +1,155 @@
+// What a kernel is to the engine: WGSL source with named bindings, parameters and constants; and how a variant of it
+// becomes a pipeline. Knows nothing of what kernels compute.
+
+import { HeddleError, messageOf } from '../errors.ts';
+import type { Device } from './device.ts';
+import { unrollLoops } from './unroll.ts';
+import { shaderStageCompute } from './usage.ts';
+
+/** Byte layout of a WGSL struct of 32-bit scalars. */
+export interface RecordLayout<Field extends string = string> {
+  readonly size: number;
+  readonly fields: Readonly<Record<Field, { readonly offset: number; readonly type: 'u32' | 'i32' | 'f32' }>>;
+}
+
+/** A constant of a kernel that changes its code. `const`s are rewritten in the source, `override`s are pipeline constants. */
+export interface KernelConstant {
+  readonly kind: 'const' | 'override';
+  readonly type: 'bool' | 'u32';
+  readonly value: boolean | number;
+}
+
+/** A kernel as made from its `.wgsl` file: everything a launcher needs to bind and specialise it. */
+export interface KernelSpec<B extends string = string, P extends string = string, C extends string = string> {
+  readonly name: string;
+  readonly source: string;
+  /** Whether the file enables the `subgroups` language feature. */
+  readonly subgroups: boolean;
+  readonly bindings: Readonly<Record<B, { readonly binding: number; readonly type: GPUBufferBindingType }>>;
+  readonly params: RecordLayout<P> & { readonly binding: number };
+  readonly constants: Readonly<Record<C, KernelConstant>>;
+}
+
+/** Values for some of a kernel's constants; the others keep the value written in the file. */
+export type ConstantValues<C extends string = string> = Readonly<Partial<Record<C, boolean | number>>>;
+
+/** Writes numbers into a record at `offset`, each in its field's type. Throws a HeddleError for an unknown field. */
+export function writeRecord(
+  view: DataView,
+  offset: number,
+  layout: RecordLayout,
+  values: Readonly<Record<string, number>>,
+): void {
+  for (const [name, value] of Object.entries(values)) {
+    const field = layout.fields[name];
+    if (field === undefined) throw new HeddleError('gpu', `unknown field '${name}' in a record`);
+    if (field.type === 'f32') view.setFloat32(offset + field.offset, value, true);
+    else if (field.type === 'i32') view.setInt32(offset + field.offset, value, true);
+    else view.setUint32(offset + field.offset, value, true);
+  }
+}
+
+/** The kernel's source with the given `const` values written in and the loops that ask for it unrolled. */
+export function specialise(spec: KernelSpec, values: ConstantValues): string {
+  let source = spec.source;
+  for (const [name, value] of Object.entries(values)) {
+    const constant = spec.constants[name];
+    if (constant === undefined) throw new HeddleError('gpu', `${spec.name} has no constant ${name}`);
+    if (constant.kind !== 'const') continue;
+    const text = constant.type === 'u32' ? `${value}u` : `${value}`;
+    source = source.replace(new RegExp(`^const ${name} = \\w+;`, 'm'), `const ${name} = ${text};`);
+  }
+  return unrollLoops(source);
+}
+
+/** A compiled variant of a kernel with the layout its bind groups follow. */
+export interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** Names of the bindings that move along a ring from slot to slot: bound with a dynamic offset. */
+export type DynamicBindings = readonly string[];
+
+function variantLabel(spec: KernelSpec, values: ConstantValues): string {
+  const set = Object.entries(values).filter(([name, value]) => spec.constants[name]?.value !== value);
+  if (set.length === 0) return spec.name;
+  return `${spec.name}<${set.map(([name, value]) => (value === true ? name : `${name}=${value}`)).join(' ')}>`;
+}
+
+/** Identifies a pipeline within a device's cache. */
+export function pipelineKey(spec: KernelSpec, values: ConstantValues, dynamic: DynamicBindings): string {
+  return `${variantLabel(spec, values)} ${dynamic.join(',')}`;
+}
+
+function describe(device: Device, spec: KernelSpec, values: ConstantValues, dynamic: DynamicBindings) {
+  const label = variantLabel(spec, values);
+  const entries: GPUBindGroupLayoutEntry[] = Object.entries(spec.bindings).map(
+    ([name, { binding, type }]) => ({
+      binding,
+      visibility: shaderStageCompute,
+      buffer: { type, hasDynamicOffset: dynamic.includes(name) },
+    }),
+  );
+  entries.push({ binding: spec.params.binding, visibility: shaderStageCompute, buffer: { type: 'uniform' } });
+  const layout = device.gpu.createBindGroupLayout({ label, entries });
+  const constants: Record<string, number> = {};
+  for (const [name, value] of Object.entries(values)) {
+    if (spec.constants[name]?.kind === 'override') constants[name] = Number(value);
+  }
+  const descriptor: GPUComputePipelineDescriptor = {
+    label,
+    layout: device.gpu.createPipelineLayout({ label, bindGroupLayouts: [layout] }),
+    compute: {
+      module: device.gpu.createShaderModule({ label, code: specialise(spec, values) }),
+      entryPoint: 'main',
+      constants,
+    },
+  };
+  return { layout, descriptor };
+}
+
+/**
+ * Compiles a variant, or takes it from the device's cache. Variants asked for together compile in parallel.
+ * Throws a HeddleError naming the kernel when the driver refuses it.
+ */
+export async function compile(
+  device: Device,
+  spec: KernelSpec,
+  values: ConstantValues,
+  dynamic: DynamicBindings,
+): Promise<Pipeline> {
+  const key = pipelineKey(spec, values, dynamic);
+  const cached = device.pipelines.get(key);
+  if (cached !== undefined) return cached;
+  const { layout, descriptor } = describe(device, spec, values, dynamic);
+  let compiled: Pipeline;
+  try {
+    compiled = { layout, pipeline: await device.gpu.createComputePipelineAsync(descriptor) };
+  } catch (cause) {
+    device.check();
+    throw new HeddleError(
+      'gpu',
+      `kernel ${descriptor.label} did not compile on this adapter: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+  device.pipelines.set(key, compiled);
+  return compiled;
+}
+
+/** As `compile`, without waiting: an error of the driver surfaces at the device's next check. */
+export function compileNow(
+  device: Device,
+  spec: KernelSpec,
+  values: ConstantValues,
+  dynamic: DynamicBindings,
+): Pipeline {
+  const key = pipelineKey(spec, values, dynamic);
+  const cached = device.pipelines.get(key);
+  if (cached !== undefined) return cached;
+  const { layout, descriptor } = describe(device, spec, values, dynamic);
+  const compiled = { layout, pipeline: device.gpu.createComputePipeline(descriptor) };
+  device.pipelines.set(key, compiled);
+  return compiled;
+}

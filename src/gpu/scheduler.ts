@@ -1,0 +1,160 @@
+// Keeps the GPU fed: uploads the data of the next K steps with one write a ring, encodes K replays of a plan into one
+// command buffer, submits it, and brings the steps' results back a little later. At most two submits are in flight.
+// After warm-up it creates no buffer, bind group or pipeline. Knows nothing of what a step computes.
+
+import type { Device } from './device.ts';
+import type { Plan } from './plan.ts';
+import { readMapped, sleepWhereWaitingPolls } from './readback.ts';
+import { type Storage, type Tensor, tensorBytes } from './tensor.ts';
+import { bufferUsage } from './usage.ts';
+
+/** A ring on the GPU with its host-side mirror: `host` holds `slots` slots of `stride` bytes. */
+export interface Ring {
+  readonly storage: Storage;
+  readonly stride: number;
+  readonly slots: number;
+  readonly host: Uint8Array<ArrayBuffer>;
+}
+
+/** Allocates a ring that is uploaded to before each submit. */
+export function createRing(device: Device, label: string, stride: number, slots: number): Ring {
+  const storage: Storage = { label, bytes: stride * slots, buffer: undefined };
+  device.allocate(storage, bufferUsage.storage | bufferUsage.uniform | bufferUsage.copyDst);
+  return { storage, stride, slots, host: new Uint8Array(stride * slots) };
+}
+
+/** A finished submit. */
+export interface Chunk {
+  /** Steps in it. */
+  readonly steps: number;
+  /** One 32-bit float a step, in order. */
+  readonly results: Float32Array;
+  /** Seconds from the later of its submit and the previous chunk's end, to its end. */
+  readonly seconds: number;
+}
+
+/** Replays plans over rings of slots. One at a time: a second `run` waits for nothing, so callers finish the first. */
+export interface Scheduler {
+  /**
+   * Runs `plan` for as long as `fill` writes another step's data into the rings' host side at the given slot and returns
+   * true. Yields finished chunks in order; the last one when everything has finished.
+   */
+  run(plan: Plan, fill: (slot: number) => boolean): AsyncGenerator<Chunk>;
+  /** Runs one step at once and returns without waiting; slot 0's data must be in the rings' host side. */
+  runNow(plan: Plan): void;
+  /** Frees the staging buffers. Harmless when done before. */
+  destroy(): void;
+}
+
+/** A submit should take about this long: far from any watchdog, long enough to hide its overhead. */
+const targetChunkSeconds = 0.04;
+const maxInFlight = 2;
+
+/**
+ * A scheduler for plans that read `rings` and write one 32-bit result a slot into `results` ([slots]).
+ */
+export function createScheduler(device: Device, rings: readonly Ring[], results: Tensor): Scheduler {
+  const slots = results.shape[0] as number;
+  const staging: Storage[] = [];
+  const free: Storage[] = [];
+  let secondsPerStep = 0; // running estimate, 0 while unknown
+  let warm = false; // the first chunk pays for what drivers put off until then; it says nothing about the next ones
+  const now = () => performance.now() / 1000;
+
+  const submit = (plan: Plan, steps: number, destination: GPUBuffer | undefined) => {
+    const { queue } = device.gpu;
+    for (const { storage, stride, host } of rings) {
+      queue.writeBuffer(storage.buffer as GPUBuffer, 0, host, 0, stride * steps);
+    }
+    const encoder = device.gpu.createCommandEncoder({ label: plan.label });
+    const pass = encoder.beginComputePass({ label: plan.label });
+    for (let slot = 0; slot < steps; slot++) plan.encode(pass, slot);
+    pass.end();
+    if (destination !== undefined) {
+      encoder.copyBufferToBuffer(
+        results.storage.buffer as GPUBuffer,
+        results.offset,
+        destination,
+        0,
+        4 * steps,
+      );
+    }
+    queue.submit([encoder.finish()]);
+  };
+
+  const takeStaging = (): Storage => {
+    const ready = free.pop();
+    if (ready !== undefined) return ready;
+    const made: Storage = {
+      label: `${results.label}.staging`,
+      bytes: tensorBytes(results),
+      buffer: undefined,
+    };
+    device.allocate(made, bufferUsage.mapRead | bufferUsage.copyDst);
+    staging.push(made);
+    return made;
+  };
+
+  /** Sleeps until shortly before the chunk should be ready, then waits for it; keeps the estimate honest both ways. */
+  const finish = async (chunk: { storage: Storage; steps: number; start: number }): Promise<ArrayBuffer> => {
+    const expected = chunk.start + chunk.steps * secondsPerStep;
+    await sleepWhereWaitingPolls(Math.min(expected - now() - 0.001, targetChunkSeconds));
+    const awake = now();
+    const bytes = await readMapped(device, chunk.storage.buffer as GPUBuffer, 4 * chunk.steps);
+    const end = now();
+    const measured = (end - chunk.start) / chunk.steps;
+    if (!warm) warm = true;
+    else if (secondsPerStep === 0) secondsPerStep = measured;
+    else if (end - awake < 0.0005)
+      secondsPerStep = 0.9 * Math.min(secondsPerStep, measured); // overslept
+    else secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;
+    return bytes;
+  };
+
+  return {
+    async *run(plan, fill) {
+      const inFlight: { storage: Storage; steps: number; submitted: number }[] = [];
+      let more = true;
+      let lastEnd = 0;
+      try {
+        while (true) {
+          while (more && inFlight.length < maxInFlight) {
+            const wanted = secondsPerStep === 0 ? 1 : Math.round(targetChunkSeconds / secondsPerStep);
+            const most = Math.min(slots, Math.max(1, wanted));
+            let steps = 0;
+            while (steps < most) {
+              more = fill(steps);
+              if (!more) break;
+              steps++;
+            }
+            if (steps === 0) break;
+            device.check();
+            const storage = takeStaging();
+            submit(plan, steps, storage.buffer as GPUBuffer);
+            inFlight.push({ storage, steps, submitted: now() });
+          }
+          const next = inFlight[0];
+          if (next === undefined) return;
+          const start = Math.max(next.submitted, lastEnd);
+          const bytes = await finish({ ...next, start });
+          lastEnd = now();
+          inFlight.shift();
+          free.push(next.storage);
+          yield { steps: next.steps, results: new Float32Array(bytes), seconds: lastEnd - start };
+        }
+      } finally {
+        // Left early (an error, or the caller stopped): staging buffers still being written must not be reused.
+        for (const { storage } of inFlight) device.release(storage);
+      }
+    },
+    runNow(plan) {
+      device.check();
+      submit(plan, 1, undefined);
+    },
+    destroy() {
+      for (const storage of staging) device.release(storage);
+      staging.length = 0;
+      free.length = 0;
+    },
+  };
+}

@@ -1,0 +1,41 @@
+// Seeded test data, and shorthands for what `run` takes.
+
+import type { HostTensor } from '../../src/ops/run.ts';
+import { createGenerator } from '../../src/random/generator.ts';
+
+/** Sizes at and around the edges of tiles, lanes and vectors. */
+export const awkwardSizes = [
+  1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129, 255, 257, 784,
+] as const;
+
+/** Uniform floats in [from, to), the same for the same seed. */
+export function floats(count: number, seed: number, from = -1, to = 1): Float32Array {
+  return createGenerator(seed).uniform(new Float32Array(count), from, to);
+}
+
+/** Integers in [0, below). */
+export function integers(count: number, seed: number, below: number): Uint32Array {
+  const generator = createGenerator(seed);
+  return Uint32Array.from({ length: count }, () => generator.random32() % below);
+}
+
+export const f32 = (data: ArrayLike<number>, ...shape: number[]): HostTensor => ({
+  data: Float32Array.from(data),
+  shape,
+});
+export const u32 = (data: ArrayLike<number>, ...shape: number[]): HostTensor => ({
+  data: Uint32Array.from(data),
+  shape,
+});
+export const u8 = (data: ArrayLike<number>, ...shape: number[]): HostTensor => ({
+  data: Uint8Array.from(data),
+  shape,
+});
+
+/** Combinations of sizes in which every size meets every position, without trying all of them. */
+export function triples(sizes: readonly number[], seed: number): [number, number, number][] {
+  const generator = createGenerator(seed);
+  const shuffled = () => sizes.toSorted(() => (generator.random32() % 2) - 0.5);
+  const [a, b] = [shuffled(), shuffled()];
+  return sizes.map((size, i) => [size, a[i] as number, b[i] as number]);
+}
