@@ -1,0 +1,29 @@
+// Heddle's public surface. Re-exports only.
+
+export type { Batch, Dataset } from './data/dataset.ts';
+export { datasets } from './data/datasets.ts';
+export { fromArrays, take } from './data/from-arrays.ts';
+export { type DataLoader, dataLoader, type LoaderOptions } from './data/loader.ts';
+export { type ErrorCode, HeddleError } from './errors.ts';
+export { type AdapterInfo, type Device, type DeviceOptions, openDevice } from './gpu/device.ts';
+export type { DispatchDescription } from './gpu/plan.ts';
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  type NamedTensor,
+  type Safetensors,
+} from './io/safetensors.ts';
+export * as nn from './nn/index.ts';
+export * as optim from './optim/index.ts';
+export { createGenerator, type Generator, manualSeed } from './random/generator.ts';
+export type {
+  DoneEvent,
+  EpochEvent,
+  Evaluation,
+  ProgressEvent,
+  StepEvent,
+  TrainEvent,
+} from './train/events.ts';
+export type { InputSpec } from './train/feed.ts';
+export type { FitOptions } from './train/fit.ts';
+export { createTrainer, type StepDescription, type Trainer, type TrainerOptions } from './train/trainer.ts';

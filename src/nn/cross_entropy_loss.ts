@@ -1,0 +1,44 @@
+// Cross-entropy of logits against class indices, https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+
+import { crossEntropy } from '../ops/cross_entropy.ts';
+import { logSoftmax } from '../ops/log_softmax.ts';
+import { logSoftmaxBackward } from '../ops/log_softmax_backward.ts';
+import { nllLoss } from '../ops/nll_loss.ts';
+import { nllLossBackward } from '../ops/nll_loss_backward.ts';
+import type { Loss } from './loss.ts';
+
+/** log-softmax and negative log-likelihood in one, averaged over the batch: PyTorch's defaults. */
+export function crossEntropyLoss(): Loss {
+  return {
+    kind: 'cross_entropy',
+    forward(context, logits, { targets, step }, gradient) {
+      const { recorder } = context;
+      const label = 'loss';
+      if (context.fused) {
+        const { rowLoss, dLogits } = crossEntropy(recorder, {
+          label: `${label}.cross_entropy`,
+          logits: logits.tensor,
+          targets,
+          step,
+          gradient,
+        });
+        return { rowLoss, pullback: () => ({ tensor: dLogits, masked: false }) };
+      }
+      const logProbability = logSoftmax(recorder, { label: `${label}.log_softmax`, x: logits.tensor });
+      const rowLoss = nllLoss(recorder, { label: `${label}.nll`, logProbability, targets, step });
+      return {
+        rowLoss,
+        pullback() {
+          const columns = logits.tensor.shape[1] as number;
+          const dy = nllLossBackward(recorder, { label: `${label}.nll.backward`, targets, columns, step });
+          const dx = logSoftmaxBackward(recorder, {
+            label: `${label}.log_softmax.backward`,
+            dy,
+            y: logProbability,
+          });
+          return { tensor: dx, masked: false };
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,9 @@
+// The `nn` namespace: layers and losses. Re-exports only.
+
+export { crossEntropyLoss } from './cross_entropy_loss.ts';
+export { flatten } from './flatten.ts';
+export type { Forward, ForwardContext, Gradient, Layer, Parameter, Value } from './layer.ts';
+export { linear } from './linear.ts';
+export type { Loss, LossBatch } from './loss.ts';
+export { relu } from './relu.ts';
+export { sequential } from './sequential.ts';

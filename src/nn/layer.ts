@@ -1,0 +1,91 @@
+// What a layer is: a value whose `forward` records work and returns its pullback, the closure that records the way back.
+// Saved activations are the closure's variables. No tape, no classes.
+
+import { HeddleError } from '../errors.ts';
+import type { Recorder } from '../gpu/plan.ts';
+import type { Tensor } from '../gpu/tensor.ts';
+import { unpackU8 } from '../ops/unpack_u8.ts';
+
+/** A trainable array: its initial values on the host, drawn when the layer was made. */
+export interface Parameter {
+  /** PyTorch's name within its layer: `weight`, `bias`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Initial values, row-major; weights are `[out, in]`. */
+  readonly data: Float32Array;
+}
+
+/** An activation on its way forward. */
+export interface Value {
+  readonly tensor: Tensor;
+  /** Whether anybody needs the gradient by this value; false for the model's input. */
+  readonly needsGradient: boolean;
+  /** True for the output of a fused ReLU: who makes the gradient by this value may mask it while storing it. */
+  readonly maskable: boolean;
+}
+
+/** The gradient of the loss by some value, on its way back. */
+export interface Gradient {
+  readonly tensor: Tensor;
+  /** True when the ReLU mask of a `maskable` value has been applied. */
+  readonly masked: boolean;
+}
+
+/** The output of a layer, and the closure that records how the gradient by it becomes the gradient by the input. */
+export interface Forward {
+  readonly y: Value;
+  /** Also records the gradients of the layer's parameters. Undefined when the input needs no gradient. */
+  readonly pullback: (dy: Gradient) => Gradient | undefined;
+}
+
+/** Where a layer records, and where its parameters live. */
+export interface ForwardContext {
+  readonly recorder: Recorder;
+  /** True for the fast plan: epilogues do what the plain plan does with kernels of its own. */
+  readonly fused: boolean;
+  /** Whether parameter gradients are added to what the arena holds. */
+  readonly accumulate: boolean;
+  value(parameter: Parameter): Tensor;
+  gradient(parameter: Parameter): Tensor;
+}
+
+/** A layer: plain data and functions. Shapes leave the batch out. */
+export interface Layer {
+  /** `linear`, `relu`, …; part of the labels of what it records. */
+  readonly kind: string;
+  /** PyTorch-style description, e.g. `Linear(784, 512)`. */
+  readonly description: string;
+  readonly parameters: readonly Parameter[];
+  /** The layers inside, by PyTorch's name; parameter keys follow from it. */
+  readonly children: readonly (readonly [string, Layer])[];
+  /** Shape of a row of the output for a row of the input. Throws a HeddleError `shape` when the input does not fit. */
+  outputShape(input: readonly number[]): readonly number[];
+  /** Records the way forward; labels start with `path`. */
+  forward(context: ForwardContext, x: Value, path: string): Forward;
+  /** One layer that does this and then `next` in fewer kernels, where there is one. */
+  fuse?(next: Layer): Layer | undefined;
+}
+
+/** The value as f32, unpacking u8 pixels when needed. */
+export function asFloat(context: ForwardContext, x: Value, path: string): Value {
+  if (x.tensor.dtype !== 'u8') return x;
+  return { ...x, tensor: unpackU8(context.recorder, { label: `${path}.unpack`, x: x.tensor }) };
+}
+
+/** The same elements under another shape. */
+export function reshape(tensor: Tensor, shape: readonly number[]): Tensor {
+  return { ...tensor, shape };
+}
+
+/** Rows of a value and the size of one. */
+export function rowsOf(tensor: Tensor): [number, number] {
+  const [rows = 1, ...rest] = tensor.shape;
+  return [rows, rest.reduce((a, b) => a * b, 1)];
+}
+
+/** Checks a size given by the user. Throws a HeddleError `usage`. */
+export function checkSize(what: string, size: number): void {
+  if (!Number.isInteger(size) || size < 1) {
+    throw new HeddleError('usage', `${what}: found ${size}, expected a positive integer`);
+  }
+}

@@ -1,0 +1,141 @@
+// y = x·Wᵀ + b, https://pytorch.org/docs/stable/generated/torch.nn.Linear.html
+
+import { HeddleError } from '../errors.ts';
+import { biasAdd } from '../ops/bias_add.ts';
+import { columnSum } from '../ops/column_sum.ts';
+import { matmul } from '../ops/matmul.ts';
+import { reluBackward } from '../ops/relu_backward.ts';
+import { defaultGenerator } from '../random/generator.ts';
+import { linearInit } from '../random/init.ts';
+import {
+  asFloat,
+  checkSize,
+  type Forward,
+  type ForwardContext,
+  type Gradient,
+  type Layer,
+  type Parameter,
+  rowsOf,
+  type Value,
+} from './layer.ts';
+
+/**
+ * A fully connected layer: rows of `inFeatures` become rows of `outFeatures`. Draws its initial values from the default
+ * generator, weight then bias, byte for byte as `torch.nn.Linear` does.
+ * Parameters: `weight` [outFeatures, inFeatures], `bias` [outFeatures].
+ * Throws a HeddleError `usage` for sizes that are no positive integers.
+ */
+export function linear(inFeatures: number, outFeatures: number): Layer {
+  checkSize('nn.linear: inFeatures', inFeatures);
+  checkSize('nn.linear: outFeatures', outFeatures);
+  const init = linearInit(defaultGenerator, inFeatures, outFeatures);
+  const weight: Parameter = { name: 'weight', shape: [outFeatures, inFeatures], data: init.weight };
+  const bias: Parameter = { name: 'bias', shape: [outFeatures], data: init.bias };
+  return layerOf(weight, bias, false);
+}
+
+function layerOf(weight: Parameter, bias: Parameter, relu: boolean): Layer {
+  const [outFeatures, inFeatures] = weight.shape as [number, number];
+  return {
+    kind: 'linear',
+    description: `Linear(${inFeatures}, ${outFeatures})`,
+    parameters: [weight, bias],
+    children: [],
+    outputShape(input) {
+      if (input.length !== 1 || input[0] !== inFeatures) {
+        const hint =
+          input.length > 1 ? 'Put nn.flatten() before it?' : 'Did a layer get the wrong inFeatures?';
+        throw new HeddleError(
+          'shape',
+          `nn.linear: rows are [${input.join(', ')}], expected [${inFeatures}]. ${hint}`,
+        );
+      }
+      return [outFeatures];
+    },
+    forward: (context, x, path) =>
+      (context.fused ? fused : plain)(context, x, `${path}.linear`, weight, bias, relu),
+    ...(relu
+      ? {}
+      : { fuse: (next: Layer) => (next.kind === 'relu' ? layerOf(weight, bias, true) : undefined) }),
+  };
+}
+
+function plain(
+  context: ForwardContext,
+  input: Value,
+  path: string,
+  weight: Parameter,
+  bias: Parameter,
+): Forward {
+  const { recorder } = context;
+  const x = asFloat(context, input, path);
+  const w = context.value(weight);
+  const product = matmul(recorder, { label: `${path}.matmul`, a: x.tensor, b: w, bTransposed: true });
+  const y = biasAdd(recorder, { label: `${path}.bias_add`, x: product, bias: context.value(bias) });
+  return {
+    y: { tensor: y, needsGradient: true, maskable: false },
+    pullback: (dy) => backward(context, x, dy.tensor, path, weight, bias),
+  };
+}
+
+/** One kernel forward; u8 input is read as it is. */
+function fused(
+  context: ForwardContext,
+  input: Value,
+  path: string,
+  weight: Parameter,
+  bias: Parameter,
+  relu: boolean,
+): Forward {
+  const { recorder } = context;
+  // Rows of bytes must start on whole words.
+  const x = rowsOf(input.tensor)[1] % 4 === 0 ? input : asFloat(context, input, path);
+  const y = matmul(recorder, {
+    label: `${path}.matmul`,
+    a: x.tensor,
+    b: context.value(weight),
+    bTransposed: true,
+    bias: context.value(bias),
+    relu,
+  });
+  return {
+    y: { tensor: y, needsGradient: true, maskable: relu },
+    pullback(dy) {
+      const dz =
+        relu && !dy.masked
+          ? reluBackward(recorder, { label: `${path}.backward.relu`, dy: dy.tensor, y })
+          : dy.tensor;
+      return backward(context, x, dz, path, weight, bias);
+    },
+  };
+}
+
+/** dX = dY·W (masked where the input is a fused ReLU's output), dW = dYᵀ·X, db = Σ rows of dY. */
+function backward(
+  context: ForwardContext,
+  x: Value,
+  dy: Gradient['tensor'],
+  path: string,
+  weight: Parameter,
+  bias: Parameter,
+): Gradient | undefined {
+  const { recorder, accumulate } = context;
+  const dx = x.needsGradient
+    ? matmul(recorder, {
+        label: `${path}.backward.dx`,
+        a: dy,
+        b: context.value(weight),
+        ...(x.maskable ? { mask: x.tensor } : {}),
+      })
+    : undefined;
+  matmul(recorder, {
+    label: `${path}.backward.dweight`,
+    a: dy,
+    aTransposed: true,
+    b: x.tensor,
+    out: context.gradient(weight),
+    accumulate,
+  });
+  columnSum(recorder, { label: `${path}.backward.dbias`, x: dy, out: context.gradient(bias), accumulate });
+  return dx === undefined ? undefined : { tensor: dx, masked: x.maskable };
+}

@@ -1,0 +1,123 @@
+// The ready-made training loop: epochs over a loader, a validation after each, events as things happen.
+
+import type { DataLoader } from '../data/loader.ts';
+import { HeddleError } from '../errors.ts';
+import { checkSize } from '../nn/layer.ts';
+import type { Optimizer } from '../optim/optimizer.ts';
+import type { Evaluation, TrainEvent } from './events.ts';
+import type { Session } from './session.ts';
+
+/** Options of `trainer.fit`. */
+export interface FitOptions {
+  readonly epochs: number;
+  /** Evaluated after each epoch. */
+  readonly validate?: DataLoader;
+  /** A `step` event every so many batches, from each epoch's first. Default 100. */
+  readonly logEvery?: number;
+  /** Stops the training after the steps already submitted; the generator then ends without a `done` event. */
+  readonly signal?: AbortSignal;
+}
+
+/** Counters that outlive one call of fit. */
+export interface Counters {
+  nextStep(): number;
+  nextEpoch(): number;
+}
+
+interface SubmittedStep {
+  readonly step: number;
+  readonly index: number;
+  readonly rows: number;
+  readonly lr: number;
+}
+
+/** Chunks before this many are warm-up: caches, clocks and the chunk size settle. */
+const warmUpChunks = 3;
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted.length === 0 ? 0 : (sorted[Math.floor(sorted.length / 2)] as number);
+}
+
+const seconds = () => performance.now() / 1000;
+
+/** The loop behind `trainer.fit`. */
+export async function* trainEpochs(
+  session: Session,
+  optimizer: Optimizer,
+  train: DataLoader,
+  options: FitOptions,
+  sessionFor: (loader: DataLoader) => Promise<Session>,
+  counters: Counters,
+): AsyncGenerator<TrainEvent, void, void> {
+  const { epochs, validate, logEvery = 100, signal } = options;
+  checkSize('fit: epochs', epochs);
+  checkSize('fit: logEvery', logEvery);
+  const started = seconds();
+  const stepSeconds: number[] = [];
+  let lastStep = 0;
+
+  for (let round = 0; round < epochs; round++) {
+    const epoch = counters.nextEpoch();
+    const epochStarted = seconds();
+    const batches = train.epoch(epoch - 1)[Symbol.iterator]();
+    const submitted: SubmittedStep[] = [];
+    const fill = (slot: number) => {
+      const next = signal?.aborted === true ? undefined : batches.next();
+      if (next === undefined || next.done === true) return false;
+      const { index, rows } = next.value;
+      const step = counters.nextStep();
+      const { lr } = optimizer;
+      session.feed.write(slot, next.value, { number: step, lr });
+      submitted.push({ step, index, rows, lr });
+      return true;
+    };
+    let [samples, sum, done] = [0, 0, 0];
+    for await (const chunk of session.scheduler.run(session.stepPlan, fill)) {
+      stepSeconds.push(chunk.seconds / chunk.steps);
+      for (const loss of chunk.results) {
+        const { step, index, rows, lr } = submitted.shift() as SubmittedStep;
+        if (!Number.isFinite(loss)) {
+          throw new HeddleError(
+            'diverged',
+            `the loss of step ${step} (epoch ${epoch}) is not finite: a logit, and so a weight, is NaN or infinite. Try a smaller learning rate than ${lr}.`,
+          );
+        }
+        samples += rows;
+        sum += loss;
+        done++;
+        lastStep = step;
+        if (index % logEvery === 0) yield { type: 'step', epoch, step, samples, loss, lr };
+      }
+      const samplesPerSecond = samples / (seconds() - epochStarted);
+      const loss = chunk.results.at(-1) as number;
+      yield {
+        type: 'progress',
+        phase: 'train',
+        epoch,
+        batch: done,
+        batches: train.batches,
+        loss,
+        samplesPerSecond,
+      };
+    }
+    if (signal?.aborted === true) return;
+    const epochSeconds = seconds() - epochStarted;
+
+    let validation: Evaluation | undefined;
+    if (validate !== undefined) {
+      validation = yield* (await sessionFor(validate)).evaluate(validate, epoch, signal);
+      if (validation === undefined) return;
+    }
+    yield {
+      type: 'epoch',
+      epoch,
+      seconds: epochSeconds,
+      samplesPerSecond: samples / epochSeconds,
+      train: { loss: sum / done },
+      ...(validation === undefined ? {} : { validation }),
+    };
+  }
+  const steady = stepSeconds.length > warmUpChunks ? stepSeconds.slice(warmUpChunks) : stepSeconds;
+  yield { type: 'done', steps: lastStep, seconds: seconds() - started, secondsPerStep: median(steady) };
+}

@@ -1,0 +1,84 @@
+// What is recorded of a model: the training step, its evaluation, and the parts of a step for those who take it apart.
+
+import { HeddleError } from '../errors.ts';
+import type { Recorder } from '../gpu/plan.ts';
+import type { Tensor } from '../gpu/tensor.ts';
+import type { ForwardContext, Layer, Value } from '../nn/layer.ts';
+import type { Loss } from '../nn/loss.ts';
+import { confusion } from '../ops/confusion.ts';
+import { meanLoss } from '../ops/mean_loss.ts';
+import type { Optimizer } from '../optim/optimizer.ts';
+import type { Arenas } from './arenas.ts';
+import type { Feed } from './feed.ts';
+
+/** What is trained, and whether with fused kernels. */
+export interface Job {
+  readonly model: Layer;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  readonly arenas: Arenas;
+  readonly fused: boolean;
+}
+
+/** Number of classes a model tells apart for rows of this shape. Throws a HeddleError `shape` when they do not fit it. */
+export function classesOf(model: Layer, inputShape: readonly number[]): number {
+  const output = model.outputShape(inputShape);
+  if (output.length !== 1) {
+    throw new HeddleError(
+      'shape',
+      `the model gives rows of [${output.join(', ')}]; the loss expects one row of logits each`,
+    );
+  }
+  return output[0] as number;
+}
+
+function forward(
+  job: Job,
+  recorder: Recorder,
+  feed: Feed,
+  options: { gradient: boolean; accumulate: boolean },
+) {
+  const context: ForwardContext = {
+    recorder,
+    fused: job.fused,
+    accumulate: options.accumulate,
+    value: job.arenas.valueOf,
+    gradient: job.arenas.gradientOf,
+  };
+  const { inputs, targets, step } = feed;
+  const x: Value = { tensor: inputs, needsGradient: false, maskable: false };
+  const { y: logits, pullback } = job.model.forward(context, x, '');
+  const loss = job.loss.forward(context, logits, { targets, step }, options.gradient);
+  meanLoss(recorder, { label: 'loss.mean', rowLoss: loss.rowLoss, out: feed.results, step });
+  return { logits, backward: () => pullback(loss.pullback()) };
+}
+
+/** Forward, loss, gradients into the arena (added to it with `accumulate`). */
+export function recordBackward(job: Job, feed: Feed, accumulate: boolean): (recorder: Recorder) => void {
+  return (recorder) => {
+    forward(job, recorder, feed, { gradient: true, accumulate }).backward();
+  };
+}
+
+/** One optimizer step from the gradients in the arena. */
+export function recordOptimizer(job: Job, feed: Feed): (recorder: Recorder) => void {
+  const { value, gradient } = job.arenas;
+  return (recorder) => job.optimizer.record(recorder, { value, gradient, step: feed.step });
+}
+
+/** Forward, loss, gradients, optimizer. */
+export function recordStep(job: Job, feed: Feed): (recorder: Recorder) => void {
+  return (recorder) => {
+    recordBackward(job, feed, false)(recorder);
+    recordOptimizer(job, feed)(recorder);
+  };
+}
+
+/** Forward and loss, and the confusion counts of the batch added to `counts` [classes, classes]. */
+export function recordEvaluation(job: Job, feed: Feed, counts: Tensor): (recorder: Recorder) => void {
+  return (recorder) => {
+    const { logits } = forward(job, recorder, feed, { gradient: false, accumulate: false });
+    const { targets, step } = feed;
+    confusion(recorder, { label: 'metrics.confusion', logits: logits.tensor, targets, counts, step });
+  };
+}

@@ -1,0 +1,162 @@
+// A session: everything on the GPU that depends on the kind of input a model is fed with: rings, scheduler and plans.
+
+import type { DataLoader } from '../data/loader.ts';
+import type { Device } from '../gpu/device.ts';
+import { type Plan, type Recorder, record, recordNow } from '../gpu/plan.ts';
+import { read } from '../gpu/readback.ts';
+import { createScheduler, type Scheduler } from '../gpu/scheduler.ts';
+import { type Storage, type Tensor, view } from '../gpu/tensor.ts';
+import { bufferUsage } from '../gpu/usage.ts';
+import type { Evaluation, ProgressEvent } from './events.ts';
+import { createFeed, type Feed, type InputSpec } from './feed.ts';
+import {
+  classesOf,
+  type Job,
+  recordBackward,
+  recordEvaluation,
+  recordOptimizer,
+  recordStep,
+} from './plans.ts';
+
+/** The plans of a session. `accumulate` and `optimizer` are made when first asked for. */
+export interface Session {
+  readonly feed: Feed;
+  readonly scheduler: Scheduler;
+  readonly classes: number;
+  readonly stepPlan: Plan;
+  readonly evaluationPlan: Plan;
+  accumulatePlan(): Plan;
+  optimizerPlan(): Plan;
+  /** Evaluates a loader's data, telling how far it is; undefined when `signal` stopped it. */
+  evaluate(
+    loader: DataLoader,
+    epoch: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ProgressEvent, Evaluation | undefined>;
+  destroy(): void;
+}
+
+interface Parts {
+  readonly classes: number;
+  readonly feed: Feed;
+  readonly counts: Tensor;
+  readonly step: (recorder: Recorder) => void;
+  readonly evaluation: (recorder: Recorder) => void;
+}
+
+function prepare(device: Device, job: Job, spec: InputSpec, batchSize: number): Parts {
+  const classes = classesOf(job.model, spec.shape);
+  const feed = createFeed(device, spec, batchSize, classes);
+  const storage: Storage = { label: 'metrics.confusion', bytes: 4 * classes * classes, buffer: undefined };
+  device.allocate(storage, bufferUsage.storage | bufferUsage.copySrc | bufferUsage.copyDst);
+  const counts = view(storage, storage.label, [classes, classes], { dtype: 'u32' });
+  return {
+    classes,
+    feed,
+    counts,
+    step: recordStep(job, feed),
+    evaluation: recordEvaluation(job, feed, counts),
+  };
+}
+
+function release(device: Device, parts: Parts): void {
+  parts.feed.destroy();
+  device.release(parts.counts.storage);
+}
+
+/** Makes a session; its kernels compile in parallel. Throws a HeddleError when model and input do not fit, or the GPU refuses. */
+export async function createSession(
+  device: Device,
+  job: Job,
+  spec: InputSpec,
+  batchSize: number,
+): Promise<Session> {
+  const parts = prepare(device, job, spec, batchSize);
+  const { slots } = parts.feed;
+  const made = await Promise.allSettled([
+    record(device, 'step', slots, parts.step),
+    record(device, 'evaluation', slots, parts.evaluation),
+  ]);
+  const [step, evaluation] = made;
+  if (step.status === 'fulfilled' && evaluation.status === 'fulfilled') {
+    return sessionOf(device, job, parts, step.value, evaluation.value);
+  }
+  for (const plan of made) if (plan.status === 'fulfilled') plan.value.destroy();
+  release(device, parts);
+  throw made.find((plan) => plan.status === 'rejected')?.reason;
+}
+
+/** As `createSession`, without waiting for the kernels to compile. */
+export function createSessionNow(device: Device, job: Job, spec: InputSpec, batchSize: number): Session {
+  const parts = prepare(device, job, spec, batchSize);
+  const { slots } = parts.feed;
+  const step = recordNow(device, 'step', slots, parts.step);
+  return sessionOf(device, job, parts, step, recordNow(device, 'evaluation', slots, parts.evaluation));
+}
+
+function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evaluationPlan: Plan): Session {
+  const { feed, classes, counts } = parts;
+  const scheduler = createScheduler(device, feed.rings, feed.results);
+  let accumulate: Plan | undefined;
+  let optimizer: Plan | undefined;
+  return {
+    feed,
+    scheduler,
+    classes,
+    stepPlan,
+    evaluationPlan,
+    accumulatePlan() {
+      accumulate ??= recordNow(device, 'backward', 1, recordBackward(job, feed, true));
+      return accumulate;
+    },
+    optimizerPlan() {
+      optimizer ??= recordNow(device, 'optimizer', 1, recordOptimizer(job, feed));
+      return optimizer;
+    },
+    async *evaluate(loader, epoch, signal) {
+      const encoder = device.gpu.createCommandEncoder({ label: 'metrics.clear' });
+      encoder.clearBuffer(counts.storage.buffer as GPUBuffer);
+      device.gpu.queue.submit([encoder.finish()]);
+      const batches = loader.epoch(epoch - 1)[Symbol.iterator]();
+      const started = performance.now();
+      const rows: number[] = [];
+      let [sum, done, seen] = [0, 0, 0];
+      const fill = (slot: number) => {
+        const next = signal?.aborted === true ? undefined : batches.next();
+        if (next === undefined || next.done === true) return false;
+        feed.write(slot, next.value, { number: 0, lr: 0 });
+        rows.push(next.value.rows);
+        return true;
+      };
+      for await (const chunk of scheduler.run(evaluationPlan, fill)) {
+        for (const loss of chunk.results) {
+          seen += rows[done++] as number;
+          sum += loss;
+        }
+        const samplesPerSecond = (1000 * seen) / (performance.now() - started);
+        const loss = chunk.results.at(-1) as number;
+        yield {
+          type: 'progress',
+          phase: 'validate',
+          epoch,
+          batch: done,
+          batches: loader.batches,
+          loss,
+          samplesPerSecond,
+        };
+      }
+      if (signal?.aborted === true) return undefined;
+      const words = new Uint32Array(await read(device, counts));
+      const confusion = Array.from({ length: classes }, (_, i) => [
+        ...words.subarray(i * classes, (i + 1) * classes),
+      ]);
+      const correct = confusion.reduce((total, row, i) => total + (row[i] as number), 0);
+      return { loss: sum / done, accuracy: correct / seen, confusion };
+    },
+    destroy() {
+      for (const plan of [stepPlan, evaluationPlan, accumulate, optimizer]) plan?.destroy();
+      scheduler.destroy();
+      release(device, parts);
+    },
+  };
+}

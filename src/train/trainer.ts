@@ -1,0 +1,235 @@
+// The trainer: a model, a loss and an optimizer on one device, with PyTorch's verbs and a ready-made loop.
+// Owns the parameters and what is recorded of them; the caller owns the device and the data.
+
+import type { Batch } from '../data/dataset.ts';
+import type { DataLoader } from '../data/loader.ts';
+import { HeddleError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { DispatchDescription } from '../gpu/plan.ts';
+import { read } from '../gpu/readback.ts';
+import { view } from '../gpu/tensor.ts';
+import { decodeSafetensors, encodeSafetensors, type NamedTensor } from '../io/safetensors.ts';
+import { checkSize, type Layer } from '../nn/layer.ts';
+import type { Loss } from '../nn/loss.ts';
+import { namedParameters } from '../nn/parameters.ts';
+import type { Optimizer } from '../optim/optimizer.ts';
+import { createArenas } from './arenas.ts';
+import type { Evaluation, TrainEvent } from './events.ts';
+import { type InputSpec, inputSpec } from './feed.ts';
+import { type FitOptions, trainEpochs } from './fit.ts';
+import type { Job } from './plans.ts';
+import { createSession, createSessionNow, type Session } from './session.ts';
+
+/** What to train, and how. */
+export interface TrainerOptions {
+  readonly model: Layer;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Most rows a batch may have; buffers are sized for it. */
+  readonly batchSize: number;
+  /** One kernel per operation instead of the fused ones: slower, easier to read. */
+  readonly plain?: boolean;
+  /** Put in front of every parameter's key, e.g. `linear_relu_stack.`. */
+  readonly prefix?: string;
+  /** The rows to come, when known: their kernels compile now instead of at the first batch. */
+  readonly input?: InputSpec;
+}
+
+/** What a step consists of, for people. */
+export interface StepDescription {
+  readonly dispatches: readonly DispatchDescription[];
+  /** Bytes alive on the device. */
+  readonly bytes: number;
+}
+
+/** A model being trained. `destroy` it when done; the device stays open. */
+export interface Trainer {
+  readonly optimizer: Optimizer;
+  readonly parameterCount: number;
+  /** Optimizer steps done. */
+  readonly steps: number;
+  /** Trains for some epochs; yields events as they happen. Throws `diverged` when a loss is not finite. */
+  fit(train: DataLoader, options: FitOptions): AsyncGenerator<TrainEvent, void, void>;
+  /** Loss, accuracy and confusion counts over a loader's data; the weights stay as they are. */
+  evaluate(loader: DataLoader): Promise<Evaluation>;
+  /** Forward, loss, gradients and update for one batch. Returns when submitted, not when done. */
+  step(batch: Batch): void;
+  /** Sets all gradients to 0. */
+  zeroGrad(): void;
+  /** Forward, loss and gradients for one batch; the gradients are added to those that are there. */
+  backward(batch: Batch): void;
+  /** Updates the parameters from the gradients. */
+  optimizerStep(): void;
+  /** Mean loss of the last batch given to `step` or `backward`. */
+  loss(): Promise<number>;
+  /** Parameters by PyTorch key, row-major. */
+  parameters(): Promise<Map<string, Float32Array>>;
+  /** Gradients by PyTorch key, row-major. */
+  gradients(): Promise<Map<string, Float32Array>>;
+  /** The parameters as the bytes of a safetensors file. */
+  save(): Promise<Uint8Array<ArrayBuffer>>;
+  /** Replaces all parameters. Throws a HeddleError listing every difference when they do not fit; nothing is half-loaded. */
+  load(source: ReadonlyMap<string, ArrayLike<number>> | Uint8Array): Promise<void>;
+  /** The recorded training step. Needs `input` to have been given, or a batch to have come. */
+  describe(): StepDescription;
+  destroy(): void;
+}
+
+/** Puts a model on a device, ready to train. Throws a HeddleError when it does not fit there. */
+export async function createTrainer(device: Device, options: TrainerOptions): Promise<Trainer> {
+  const { model, loss, optimizer, batchSize, plain = false, prefix = '' } = options;
+  checkSize('createTrainer: batchSize', batchSize);
+  const arenas = createArenas(device, namedParameters(model, prefix));
+  const job: Job = { model, loss, optimizer, arenas, fused: !plain };
+  const sessions = new Map<string, Session>();
+  let last: Session | undefined;
+  let steps = 0;
+  let epochs = 0;
+  let busy = false;
+  let destroyed = false;
+
+  const alive = () => {
+    if (destroyed)
+      throw new HeddleError('destroyed', 'this trainer was destroyed: make a new one with createTrainer()');
+    device.check();
+  };
+  /** Only one loop may use the rings at a time. */
+  const claim = () => {
+    alive();
+    if (busy) throw new HeddleError('usage', 'this trainer is busy: finish its fit or evaluate first');
+  };
+  const known = (spec: InputSpec) => sessions.get(JSON.stringify(spec));
+  const keep = (spec: InputSpec, session: Session): Session => {
+    sessions.set(JSON.stringify(spec), session);
+    last = session;
+    return session;
+  };
+  const sessionFor = async (loader: DataLoader): Promise<Session> => {
+    const { inputs, inputShape, classes, name } = loader.dataset;
+    const spec = inputSpec(inputs, inputShape);
+    const session = known(spec) ?? keep(spec, await createSession(device, job, spec, batchSize));
+    if (classes.length > session.classes) {
+      throw new HeddleError(
+        'shape',
+        `${name} has ${classes.length} classes; the model tells ${session.classes} apart`,
+      );
+    }
+    if (loader.batchSize > batchSize) {
+      throw new HeddleError(
+        'shape',
+        `a loader with batchSize ${loader.batchSize}: this trainer takes at most ${batchSize}`,
+      );
+    }
+    return session;
+  };
+  const submit = (batch: Batch, planOf: (session: Session) => Session['stepPlan']) => {
+    claim();
+    const { rows, inputs } = batch;
+    // A batch does not carry its row shape: take that of the session in use, else rows are flat.
+    const spec = last?.feed.spec ?? options.input ?? inputSpec(inputs, [inputs.length / rows]);
+    const session = known(spec) ?? keep(spec, createSessionNow(device, job, spec, batchSize));
+    session.feed.write(0, batch, { number: steps + 1, lr: optimizer.lr });
+    session.scheduler.runNow(planOf(session));
+  };
+  const readBack = async (arena: 'value' | 'gradient') => {
+    alive();
+    const tensors = await arenas.readBack(arena);
+    return new Map([...tensors].map(([key, { data }]) => [key, data]));
+  };
+
+  const trainer: Trainer = {
+    optimizer,
+    parameterCount: arenas.parameterCount,
+    get steps() {
+      return steps;
+    },
+    async *fit(train, fitOptions) {
+      claim();
+      busy = true;
+      try {
+        const session = await sessionFor(train);
+        if (fitOptions.validate !== undefined) await sessionFor(fitOptions.validate);
+        yield* trainEpochs(session, optimizer, train, fitOptions, sessionFor, {
+          nextStep: () => ++steps,
+          nextEpoch: () => ++epochs,
+        });
+      } finally {
+        busy = false;
+      }
+    },
+    async evaluate(loader) {
+      claim();
+      busy = true;
+      try {
+        const session = await sessionFor(loader);
+        const progress = session.evaluate(loader, epochs + 1);
+        let next = await progress.next();
+        while (next.done !== true) next = await progress.next();
+        return next.value as Evaluation;
+      } finally {
+        busy = false;
+      }
+    },
+    step(batch) {
+      submit(batch, (session) => session.stepPlan);
+      steps++;
+    },
+    backward: (batch) => submit(batch, (session) => session.accumulatePlan()),
+    zeroGrad() {
+      claim();
+      const encoder = device.gpu.createCommandEncoder({ label: 'zero_grad' });
+      encoder.clearBuffer(arenas.gradient.storage.buffer as GPUBuffer);
+      device.gpu.queue.submit([encoder.finish()]);
+    },
+    optimizerStep() {
+      claim();
+      if (last === undefined)
+        throw new HeddleError('usage', 'optimizerStep: no gradients yet; call backward(batch) first');
+      last.feed.writeStep(0, { rows: 0, number: steps + 1, lr: optimizer.lr });
+      last.scheduler.runNow(last.optimizerPlan());
+      steps++;
+    },
+    async loss() {
+      alive();
+      if (last === undefined)
+        throw new HeddleError('usage', 'loss: no batch yet; call step(batch) or backward(batch) first');
+      const { results } = last.feed;
+      return new Float32Array(await read(device, view(results.storage, results.label, [1])))[0] as number;
+    },
+    parameters: () => readBack('value'),
+    gradients: () => readBack('gradient'),
+    async save() {
+      alive();
+      return encodeSafetensors(await arenas.readBack('value'));
+    },
+    async load(source) {
+      claim();
+      const values: ReadonlyMap<string, ArrayLike<number> | NamedTensor> =
+        source instanceof Uint8Array ? decodeSafetensors(source).tensors : source;
+      arenas.write(values);
+    },
+    describe() {
+      alive();
+      if (last === undefined)
+        throw new HeddleError(
+          'usage',
+          'describe: nothing recorded yet; give createTrainer the option `input`',
+        );
+      return { dispatches: last.stepPlan.dispatches, bytes: device.bytes };
+    },
+    destroy() {
+      if (destroyed) return;
+      destroyed = true;
+      for (const session of sessions.values()) session.destroy();
+      arenas.destroy();
+    },
+  };
+  try {
+    if (options.input !== undefined)
+      keep(options.input, await createSession(device, job, options.input, batchSize));
+  } catch (error) {
+    trainer.destroy();
+    throw error;
+  }
+  return trainer;
+}
