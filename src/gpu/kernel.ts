@@ -122,17 +122,19 @@ export async function compile(
   const key = pipelineKey(spec, values, dynamic);
   const cached = device.pipelines.get(key);
   if (cached !== undefined) return cached;
+  // The scope keeps a refused shader module from becoming an error of the whole device.
+  device.gpu.pushErrorScope('validation');
   const { layout, descriptor } = describe(device, spec, values, dynamic);
+  const refusal = device.gpu.popErrorScope();
   let compiled: Pipeline;
   try {
     compiled = { layout, pipeline: await device.gpu.createComputePipelineAsync(descriptor) };
   } catch (cause) {
     device.check();
-    throw new HeddleError(
-      'gpu',
-      `kernel ${descriptor.label} did not compile on this adapter: ${messageOf(cause)}`,
-      { cause },
-    );
+    const reason = (await refusal)?.message ?? messageOf(cause);
+    throw new HeddleError('gpu', `kernel ${descriptor.label} did not compile on this adapter: ${reason}`, {
+      cause,
+    });
   }
   device.pipelines.set(key, compiled);
   return compiled;

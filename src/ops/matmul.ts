@@ -1,4 +1,4 @@
-// Launches the matmul kernels: which core suits the adapter, how large its grid is, what its epilogue does.
+// Launches matmul.wgsl and matmul_subgroup.wgsl: which core suits the adapter, how large its grid is, what its epilogue does.
 
 import { HeddleError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';

@@ -1,0 +1,75 @@
+// Specialising kernels: constants written into the source, loops unrolled; and that every kernel file compiles as it
+// stands, and has its launcher and its test.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { compile, specialise } from '../../src/gpu/kernel.ts';
+import { unrollLoops } from '../../src/gpu/unroll.ts';
+import { allKernels, matmulSubgroup } from '../../src/ops/kernels.generated.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+const folder = (name: string) => readdirSync(new URL(`../../${name}/`, import.meta.url));
+const text = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+
+describe('unrollLoops', () => {
+  it('writes out marked loops, nested ones too, and leaves others alone', () => {
+    const source = `const N = 6u;
+const HALF = N / 2u;
+fn f() {
+  // unroll
+  for (var i = 0u; i < HALF; i++) {
+    g(i);
+    // unroll
+    for (var j = 0u; j < 2u; j++) { h(i, j); }
+  }
+  for (var k = 0u; k < N; k++) { g(k); }
+}`;
+    const unrolled = unrollLoops(source);
+    expect(unrolled.match(/g\(i\)/g)).toHaveLength(3);
+    expect(unrolled.match(/h\(i, j\)/g)).toHaveLength(6);
+    expect(unrolled).toContain('{ const i = 2u;');
+    expect(unrolled).toContain('for (var k = 0u; k < N; k++)');
+    expect(unrolled.match(/\{/g)?.length).toBe(unrolled.match(/\}/g)?.length);
+  });
+
+  it('refuses bounds that are no constants, and missing braces', () => {
+    const loop = (bound: string) => `// unroll\nfor (var i = 0u; i < ${bound}; i++) {`;
+    expect(() => unrollLoops(`${loop('params.k')} }`)).toThrow("up to 'params.k'");
+    expect(() => unrollLoops(loop('2u'))).toThrow('closing brace');
+  });
+});
+
+it('specialise writes constants in, and refuses names that are not there', () => {
+  const source = specialise(matmulSubgroup, { LANES: 4, BIAS: true });
+  expect(source).toContain('const LANES = 4u;');
+  expect(source).toContain('const BIAS = true;');
+  expect(source).toContain('const RELU = false;');
+  expect(() => specialise(matmulSubgroup, { BIASS: true })).toThrow('matmul_subgroup has no constant BIASS');
+});
+
+describe('every kernel', () => {
+  const files = folder('shaders');
+
+  it('is in the generated list', () => {
+    expect(allKernels.map(({ name }) => `${name}.wgsl`).sort()).toEqual(files.sort());
+  });
+
+  it.each(files)('%s opens with a comment, and a launcher and a test name it', (file) => {
+    expect(text(`shaders/${file}`)).toMatch(/^\/\/ .*\n/);
+    const naming = (where: string) =>
+      folder(where).filter((name) => name.endsWith('.ts') && text(`${where}/${name}`).includes(file));
+    expect(
+      naming('src/ops').filter((name) => !name.includes('generated')),
+      `no launcher names ${file}`,
+    ).not.toEqual([]);
+    expect(naming('test/ops'), `no test names ${file}`).not.toEqual([]);
+  });
+
+  it.each(allKernels)('$name compiles as its file stands', async (kernel) => {
+    const lanes = device().info.subgroupSize;
+    if (kernel.subgroups && lanes === 0) return expect(device().features).not.toContain('subgroups');
+    const values = kernel.subgroups && lanes !== 8 ? { LANES: lanes } : {};
+    await expect(compile(device(), kernel, values, [])).resolves.toBeDefined();
+  });
+});

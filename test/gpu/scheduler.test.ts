@@ -1,0 +1,101 @@
+// What the scheduler promises about API calls: after warm-up nothing is created, and a chunk of steps costs at most two
+// writes and one submit; the order of results; bounded run-ahead.
+
+import { describe, expect, it } from 'vitest';
+import { dataLoader, fromArrays, manualSeed, nn, optim } from '../../src/index.ts';
+import { createTrainer } from '../../src/train/trainer.ts';
+import { integers } from '../support/data.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+
+const created = [
+  'createBuffer',
+  'createBindGroup',
+  'createComputePipeline',
+  'createComputePipelineAsync',
+  'createShaderModule',
+] as const;
+
+/** Counts calls of a GPU device and its queue until `stop`. */
+function countCalls(gpu: GPUDevice) {
+  const counts = new Map<string, number>();
+  const undo: (() => void)[] = [];
+  const wrap = <T extends object>(target: T, name: keyof T & string) => {
+    const original = target[name] as (...args: unknown[]) => unknown;
+    const counted = (...args: unknown[]) => {
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+      return original.apply(target, args);
+    };
+    Object.defineProperty(target, name, { value: counted, configurable: true });
+    undo.push(() => Reflect.deleteProperty(target, name));
+  };
+  for (const name of created) wrap(gpu, name);
+  for (const name of ['writeBuffer', 'submit', 'onSubmittedWorkDone'] as const) wrap(gpu.queue, name);
+  return { counts, stop: () => undo.forEach((restore) => restore()) };
+}
+
+const rows = 64 * 400;
+const dataset = fromArrays({
+  inputs: Uint8Array.from(integers(rows * 16, 1, 256)),
+  targets: Uint8Array.from(integers(rows, 2, 4)),
+  inputShape: [4, 4],
+});
+
+function makeTrainer() {
+  manualSeed(3);
+  return createTrainer(device(), {
+    model: nn.sequential(nn.flatten(), nn.linear(16, 32), nn.relu(), nn.linear(32, 4)),
+    loss: nn.crossEntropyLoss(),
+    optimizer: optim.sgd({ lr: 0.05 }),
+    batchSize: 64,
+  });
+}
+
+describe('training', () => {
+  it('creates nothing after warm-up, and writes twice and submits once a chunk, over 3,200 steps', async () => {
+    const trainer = await makeTrainer();
+    const train = dataLoader(dataset, { batchSize: 64 });
+    let chunks = 0;
+    let warm: ReturnType<typeof countCalls> | undefined;
+    let bytes = 0;
+    for await (const event of trainer.fit(train, { epochs: 9 })) {
+      if (event.type === 'epoch' && event.epoch === 1) {
+        warm = countCalls(device().gpu);
+        bytes = device().bytes;
+      }
+      if (event.type === 'progress' && warm !== undefined) chunks++;
+    }
+    warm?.stop();
+    expect(trainer.steps).toBe(9 * 400);
+    for (const name of created) expect(warm?.counts.get(name) ?? 0, name).toBe(0);
+    expect(warm?.counts.get('submit')).toBe(chunks);
+    expect(warm?.counts.get('writeBuffer')).toBe(2 * chunks);
+    expect(chunks, 'many steps share a command buffer').toBeLessThan((8 * 400) / 2);
+    expect(device().bytes).toBe(bytes);
+    trainer.destroy();
+  });
+
+  it('keeps at most two submits in flight, and their results in order', async () => {
+    const trainer = await makeTrainer();
+    const { counts, stop } = countCalls(device().gpu);
+    let finished = 0;
+    let last = 0;
+    for await (const event of trainer.fit(dataLoader(dataset, { batchSize: 64 }), {
+      epochs: 1,
+      logEvery: 1,
+    })) {
+      if (event.type === 'step') {
+        expect(event.step).toBe(last + 1);
+        last = event.step;
+      }
+      if (event.type === 'progress') {
+        finished++;
+        expect((counts.get('submit') ?? 0) - finished).toBeLessThanOrEqual(2);
+      }
+    }
+    stop();
+    expect(last).toBe(400);
+    trainer.destroy();
+  });
+});

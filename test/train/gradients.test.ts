@@ -1,0 +1,150 @@
+// Whole networks on the GPU, gradient by gradient, fused and plain, against the float64 network.
+
+import { describe, expect, it } from 'vitest';
+import { dataLoader, fromArrays, manualSeed, nn, optim } from '../../src/index.ts';
+import { createTrainer } from '../../src/train/trainer.ts';
+import { expectWithin, u } from '../support/compare.ts';
+import { floats, integers } from '../support/data.ts';
+import { useDevice } from '../support/device.ts';
+import { type HostLinear, hostGradients } from '../support/network.ts';
+
+const device = useDevice();
+
+/** A model of linear layers with ReLU between them, and its layers as the host sees them. */
+function network(sizes: readonly number[]) {
+  const layers = sizes.slice(1).flatMap((outputs, l) => {
+    const layer = nn.linear(sizes[l] as number, outputs);
+    return l === sizes.length - 2 ? [layer] : [layer, nn.relu()];
+  });
+  const host = layers
+    .filter((layer) => layer.kind === 'linear')
+    .map((layer, l): HostLinear => {
+      const [weight, bias] = layer.parameters.map(({ data }) => data) as [Float32Array, Float32Array];
+      return { weight, bias, inputs: sizes[l] as number, outputs: sizes[l + 1] as number };
+    });
+  return { model: nn.sequential(...layers), host };
+}
+
+const cases = [
+  { sizes: [3, 2], rows: 1, batchSize: 1 },
+  { sizes: [7, 5, 3], rows: 33, batchSize: 33 },
+  { sizes: [28, 17, 9, 10], rows: 5, batchSize: 8 },
+  { sizes: [64, 33, 31, 8, 10], rows: 64, batchSize: 64 },
+  { sizes: [12, 129, 10], rows: 32, batchSize: 64 },
+];
+
+describe.each([{ plain: true }, { plain: false }])('%o', ({ plain }) => {
+  describe.each(['f32', 'u8'] as const)('%s input', (dtype) => {
+    it.each(cases)(
+      'gives the gradients of $sizes for $rows rows of $batchSize',
+      async ({ sizes, rows, batchSize }) => {
+        manualSeed(rows);
+        const { model, host } = network(sizes);
+        const [features, classes] = [sizes[0] as number, sizes.at(-1) as number];
+        const inputs =
+          dtype === 'f32' ? floats(rows * features, 1) : Uint8Array.from(integers(rows * features, 1, 256));
+        const targets = Int32Array.from(integers(rows, 2, classes));
+        const dataset = fromArrays({ inputs, targets, inputShape: [features] });
+        const scale = dtype === 'u8' ? 255 : 1;
+        const x = Array.from({ length: rows }, (_, r) =>
+          Array.from({ length: features }, (_, f) => (inputs[r * features + f] as number) / scale),
+        );
+        const expected = hostGradients(host, x, [...targets]);
+        expect(
+          expected.kinkDistance,
+          'a pre-activation too close to the kink: take another seed',
+        ).toBeGreaterThan(1e-6);
+
+        const trainer = await createTrainer(device(), {
+          model,
+          loss: nn.crossEntropyLoss(),
+          optimizer: optim.sgd({ lr: 0.5 }),
+          batchSize,
+          plain,
+        });
+        const [batch] = dataLoader(dataset, { batchSize }).epoch(0);
+        if (batch === undefined) throw new Error('no batch');
+        trainer.zeroGrad();
+        trainer.backward(batch);
+        const name = `network ${plain ? 'plain' : 'fused'}`;
+        expectWithin(`${name} loss`, [await trainer.loss()], [{ value: expected.loss, bound: 1e-5 }]);
+        const gradients = await trainer.gradients();
+        expected.gradients.forEach(([weight, bias], l) => {
+          expectWithin(`${name} weights`, gradients.get(`${2 * l}.weight`) ?? [], weight);
+          expectWithin(`${name} biases`, gradients.get(`${2 * l}.bias`) ?? [], bias);
+        });
+
+        // The whole step in one plan moves the weights by exactly these gradients.
+        trainer.step(batch);
+        const moved = await trainer.parameters();
+        const overwritten = await trainer.gradients();
+        host.forEach(({ weight }, l) => {
+          const key = `${2 * l}.weight`;
+          expect(overwritten.get(key), key).toEqual(gradients.get(key));
+          const gradient = gradients.get(key) as Float32Array;
+          const after = Array.from(weight, (w, i) => w - 0.5 * (gradient[i] as number));
+          expectWithin(
+            `${name} step`,
+            moved.get(key) ?? [],
+            after.map((value) => ({ value, bound: u * Math.abs(value) + 1e-38 })),
+          );
+        });
+        trainer.destroy();
+      },
+    );
+  });
+});
+
+it('accumulates: k parts give k times the gradient of their mean, zeroGrad zeroes', async () => {
+  manualSeed(1);
+  const { model } = network([20, 16, 10]);
+  const [rows, parts] = [32, 4];
+  const dataset = fromArrays({
+    inputs: floats(rows * 20, 3),
+    targets: Int32Array.from(integers(rows, 4, 10)),
+    inputShape: [20],
+  });
+  const trainer = await createTrainer(device(), {
+    model,
+    loss: nn.crossEntropyLoss(),
+    optimizer: optim.sgd({ lr: 0.1 }),
+    batchSize: rows,
+  });
+  for (const batch of dataLoader(dataset, { batchSize: rows }).epoch(0)) trainer.backward(batch);
+  const whole = await trainer.gradients();
+  trainer.zeroGrad();
+  for (const values of (await trainer.gradients()).values()) expect(values.every((v) => v === 0)).toBe(true);
+  for (const batch of dataLoader(dataset, { batchSize: rows / parts }).epoch(0)) trainer.backward(batch);
+  for (const [key, values] of await trainer.gradients()) {
+    const expected = whole.get(key) as Float32Array;
+    const largest = Math.max(...expected.map(Math.abs));
+    expectWithin(
+      'accumulated',
+      values,
+      Array.from(expected, (v) => ({ value: parts * v, bound: 1e-5 * parts * largest })),
+    );
+  }
+
+  // optimizerStep uses what has been accumulated.
+  const before = await trainer.parameters();
+  const gradients = await trainer.gradients();
+  trainer.optimizerStep();
+  for (const [key, values] of await trainer.parameters()) {
+    const gradient = gradients.get(key) as Float32Array;
+    const expected = Array.from(
+      before.get(key) as Float32Array,
+      (v, i) => v - Math.fround(0.1) * (gradient[i] as number),
+    );
+    // lr and the product are rounded to float32, and the difference once more.
+    expectWithin(
+      'optimizerStep',
+      values,
+      expected.map((v, i) => ({
+        value: v,
+        bound: u * (Math.abs(v) + 0.1 * Math.abs(gradient[i] as number)),
+      })),
+    );
+  }
+  expect(trainer.steps).toBe(1);
+  trainer.destroy();
+});
