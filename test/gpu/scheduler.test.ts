@@ -32,7 +32,12 @@ function countCalls(gpu: GPUDevice) {
   };
   for (const name of created) wrap(gpu, name);
   for (const name of ['writeBuffer', 'submit', 'onSubmittedWorkDone'] as const) wrap(gpu.queue, name);
-  return { counts, stop: () => undo.forEach((restore) => restore()) };
+  return {
+    counts,
+    stop() {
+      for (const restore of undo) restore();
+    },
+  };
 }
 
 const rows = 64 * 400;

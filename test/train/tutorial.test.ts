@@ -60,7 +60,8 @@ function expectLosses(events: readonly TrainEvent[], seed: number, batches: numb
   expect(found.map(({ step }) => step)).toEqual(expected.map(({ batch }) => batch + 1));
   expect(found.map(({ samples }) => samples)).toEqual(expected.map(({ batch }) => 64 * (batch + 1)));
   // Sums are taken in another order than PyTorch's; the differences grow from 1e-7 as the weights drift apart.
-  expected.forEach(({ loss }, i) => expect(Math.abs((found[i]?.loss as number) - loss)).toBeLessThan(1e-4));
+  const worst = Math.max(...expected.map(({ loss }, i) => Math.abs((found[i]?.loss as number) - loss)));
+  expect(worst).toBeLessThan(1e-4);
 }
 
 it('follows PyTorch through epoch 1 of seed 0, and evaluates to the same accuracy and loss', async () => {

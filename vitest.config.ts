@@ -1,0 +1,51 @@
+// The test projects: `host` needs no GPU of its own; the GPU folders run once for each software Vulkan driver.
+// Drivers are chosen by environment variables of the worker process, set before Dawn loads.
+
+import { availableParallelism } from 'node:os';
+import { defineConfig } from 'vitest/config';
+import { type Driver, testDrivers } from './scripts/setup/vulkan.mjs';
+
+const gpuTests = ['gpu', 'ops', 'nn', 'optim', 'train'].map((folder) => `test/${folder}/**/*.test.ts`);
+
+// scripts/test.mjs has already asked the drivers; vitest run by hand asks them here.
+const given = process.env.HEDDLE_TEST_DRIVERS;
+const drivers: Driver[] = given === undefined ? await testDrivers() : JSON.parse(given);
+const first = drivers[0] ?? { name: 'gpu', env: {} };
+
+/** A driver's variables as vitest takes them: a worker process is started with them. */
+function environment({ name, env }: Driver): Record<string, string> {
+  const inherited = process.env.LD_LIBRARY_PATH;
+  const folders = [env.LD_LIBRARY_PATH, inherited].filter(Boolean).join(':');
+  return { ...env, ...(folders && { LD_LIBRARY_PATH: folders }), HEDDLE_TEST_DRIVER: name };
+}
+
+// `#platform` must mean the sources, here as in tsconfig.json.
+const conditions = ['heddle-source', 'node', 'import', 'module', 'default'];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: ['heddle-source', 'node'] } },
+  test: {
+    pool: 'forks',
+    maxWorkers: Math.min(availableParallelism(), 4),
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 20_000,
+    reporters: ['default', './test/support/summary-reporter.ts'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'host',
+          include: ['test/**/*.test.ts'],
+          exclude: gpuTests,
+          env: environment(first),
+        },
+      },
+      ...drivers.map((driver) => ({
+        extends: true as const,
+        test: { name: driver.name, include: gpuTests, env: environment(driver) },
+      })),
+    ],
+  },
+});
