@@ -1,7 +1,7 @@
 // A device: one adapter's GPU with its facts, its errors parked until somebody can throw them, and a count of its bytes.
 
 import { noAdapterHint, requestGpu } from '#platform';
-import { HeddleError } from '../errors.ts';
+import { HeddleError, messageOf } from '../errors.ts';
 import type { Pipeline } from './kernel.ts';
 import type { Storage } from './tensor.ts';
 
@@ -66,6 +66,23 @@ function describeAdapter(adapter: GPUAdapter): AdapterInfo {
 const raisedLimits = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
 const wantedFeatures: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query'];
 
+async function requestAdapter(gpuEntry: GPU, name: string | undefined): Promise<GPUAdapter> {
+  let found: GPUAdapter | null = null;
+  let cause: unknown;
+  try {
+    found = await gpuEntry.requestAdapter();
+  } catch (error) {
+    cause = error; // Dawn lists the adapters it has when none is named so
+  }
+  if (found !== null) return found;
+  if (cause !== undefined) {
+    const reason = messageOf(cause).replace(/\s+/g, ' ').trim();
+    const asked = name === undefined ? '' : ` named like '${name}'`;
+    throw new HeddleError('no-adapter', `no WebGPU adapter${asked}: ${reason}`, { cause });
+  }
+  throw new HeddleError('no-adapter', `no WebGPU adapter on this machine. ${noAdapterHint}`);
+}
+
 /**
  * Opens the machine's GPU: Dawn's in Node, `navigator.gpu`'s in a page.
  * Throws a HeddleError `no-adapter` that says what to install when there is none.
@@ -73,11 +90,7 @@ const wantedFeatures: readonly GPUFeatureName[] = ['subgroups', 'timestamp-query
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const gpuEntry = await requestGpu(options);
   // No options on purpose: on Linux, asking for a power preference can hide a working adapter.
-  const adapter = await gpuEntry.requestAdapter();
-  if (adapter === null) {
-    const asked = options.adapter === undefined ? '' : ` named like '${options.adapter}'`;
-    throw new HeddleError('no-adapter', `no WebGPU adapter${asked} on this machine. ${noAdapterHint}`);
-  }
+  const adapter = await requestAdapter(gpuEntry, options.adapter);
   const info = describeAdapter(adapter);
   if (/^null/i.test(info.backend) || /null backend/i.test(info.description)) {
     throw new HeddleError(

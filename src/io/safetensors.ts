@@ -94,7 +94,8 @@ function readTensor(
       `${name}: bytes ${begin} to ${end} of ${file.length - start}, expected ${bytes} bytes for [${shape.join(', ')}]`,
     );
   }
-  const data = new Float32Array(file.slice(start + begin, start + end).buffer);
+  // Copied, as a Float32Array must start on a multiple of 4; a Buffer's own slice() would not copy.
+  const data = new Float32Array(new Uint8Array(file.subarray(start + begin, start + end)).buffer);
   return { shape, data, range: [begin, end] };
 }
 

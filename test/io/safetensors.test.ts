@@ -27,6 +27,12 @@ it('gives back what was put in, aligned to 8 bytes', () => {
   expect([...back.metadata]).toEqual([['format', 'pt']]);
 });
 
+it('reads from a Buffer at any offset', () => {
+  const file = encodeSafetensors(tensors);
+  const buffer = Buffer.concat([Buffer.alloc(3), file]).subarray(3);
+  expect([...decodeSafetensors(buffer).tensors]).toEqual([...tensors]);
+});
+
 it('writes the layout that the format describes', () => {
   const file = encodeSafetensors(new Map([['a', { shape: [1], data: Float32Array.of(1) }]]));
   const text = new TextDecoder().decode(file.subarray(8, file.length - 4));

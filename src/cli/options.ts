@@ -1,0 +1,139 @@
+// The command line's options: how they are declared to commander and which values they take.
+// A value that is refused throws `usage` in one line that names option, value and expectation.
+
+import type { Command } from 'commander';
+import * as v from 'valibot';
+import { HeddleError } from '../errors.ts';
+
+const wholeNumber = (least: number) => {
+  const expected = `a whole number of at least ${least}`;
+  return v.pipe(
+    v.string(),
+    v.regex(/^\d+$/, expected),
+    v.transform(Number),
+    v.safeInteger(`${expected} and at most ${Number.MAX_SAFE_INTEGER}`),
+    v.minValue(least, expected),
+  );
+};
+
+const positiveNumber = v.pipe(
+  v.string(),
+  v.regex(/^\+?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, 'a positive number such as 1e-3'),
+  v.transform(Number),
+  // The GPU computes in float32: what is 0 or infinite there is no learning rate.
+  v.check(
+    (n) => Math.fround(n) > 0 && Number.isFinite(Math.fround(n)),
+    'a positive number that float32 can hold',
+  ),
+);
+
+const sizes = 'whole numbers of at least 1, separated by commas, such as 512,512';
+const sizeList = v.pipe(
+  v.string(),
+  v.regex(/^\d+(,\d+)*$/, sizes),
+  v.transform((text) => text.split(',').map(Number)),
+  v.everyItem((n) => Number.isSafeInteger(n) && n >= 1, sizes),
+);
+
+const oneOf = <const Names extends readonly string[]>(...names: Names) =>
+  v.picklist(names, names.length === 1 ? names[0] : `one of ${names.join(', ')}`);
+
+const text = (what: string) => v.pipe(v.string(), v.nonEmpty(what));
+const flag = v.optional(v.boolean(), false);
+const datasetName = oneOf('fashion-mnist', 'synthetic');
+
+const fields = {
+  dataset: datasetName,
+  data: v.exactOptional(text('a folder')),
+  epochs: wholeNumber(1),
+  batchSize: wholeNumber(1),
+  lr: positiveNumber,
+  optimizer: oneOf('sgd'),
+  hidden: sizeList,
+  seed: wholeNumber(0),
+  shuffle: flag,
+  limit: v.exactOptional(wholeNumber(1)),
+  logEvery: wholeNumber(1),
+  out: v.exactOptional(text('a folder')),
+  json: flag,
+  format: oneOf('auto', 'bar', 'pytorch'),
+  adapter: v.exactOptional(text('part of an adapter’s name')),
+  plain: flag,
+};
+
+/** Options of `heddle train`. */
+export const trainOptions = v.object(fields);
+/** Options of `heddle train`, checked. */
+export type TrainOptions = v.InferOutput<typeof trainOptions>;
+
+/** Options of `heddle eval`. What is not given comes from the run. */
+export const evalOptions = v.object({
+  dataset: v.exactOptional(datasetName),
+  data: fields.data,
+  adapter: fields.adapter,
+  json: flag,
+  plain: flag,
+});
+/** Options of `heddle eval`, checked. */
+export type EvalOptions = v.InferOutput<typeof evalOptions>;
+
+/** Options of `heddle doctor`. */
+export const doctorOptions = v.object({ data: fields.data, adapter: fields.adapter, json: flag });
+/** Options of `heddle doctor`, checked. */
+export type DoctorOptions = v.InferOutput<typeof doctorOptions>;
+
+/** Options of `heddle plan`. */
+export const planOptions = v.object({
+  batchSize: fields.batchSize,
+  hidden: fields.hidden,
+  adapter: fields.adapter,
+  json: flag,
+  plain: flag,
+});
+/** Options of `heddle plan`, checked. */
+export type PlanOptions = v.InferOutput<typeof planOptions>;
+
+type Name = keyof typeof fields;
+
+/** Each option as commander and `--help` know it: flags, description, default. */
+const declarations: Record<Name, readonly [flags: string, description: string, fallback?: string]> = {
+  dataset: ['--dataset <name>', 'fashion-mnist, or synthetic (drawn by a program)', 'fashion-mnist'],
+  data: ['--data <dir>', 'folder that has the data set’s files'],
+  epochs: ['--epochs <n>', 'passes over the training set', '10'],
+  batchSize: ['--batch-size <n>', 'samples in a step', '64'],
+  lr: ['--lr <x>', 'learning rate', '1e-3'],
+  optimizer: ['--optimizer <name>', 'sgd', 'sgd'],
+  hidden: ['--hidden <sizes>', 'sizes of the hidden layers', '512,512'],
+  seed: ['--seed <n>', 'the same numbers as torch.manual_seed(n)', '0'],
+  shuffle: ['--shuffle', 'a new order each epoch, as DataLoader(shuffle=True)'],
+  limit: ['--limit <n>', 'train on the first n samples only'],
+  logEvery: ['--log-every <n>', 'report the loss every n batches', '100'],
+  out: ['--out <dir>', 'folder of the run; new or empty (default: "runs/<date>-mlp")'],
+  json: ['--json', 'JSON lines on stdout, nothing else'],
+  format: ['--format <name>', 'auto, bar, or pytorch (the tutorial’s text)', 'auto'],
+  adapter: ['--adapter <name>', 'part of the adapter’s name, where there are several'],
+  plain: ['--plain', 'one kernel per operation instead of the fused plan'],
+};
+
+/** Declares options on a command. `without` leaves the defaults out of those named. */
+export function declare(command: Command, names: readonly Name[], without: readonly Name[] = []): Command {
+  for (const name of names) {
+    const [flags, description, fallback] = declarations[name];
+    command.option(flags, description, without.includes(name) ? undefined : fallback);
+  }
+  return command;
+}
+
+/** Checks what commander collected. Throws `usage` for the first value that is refused. */
+export function parseOptions<const Schema extends v.GenericSchema>(
+  schema: Schema,
+  raw: Readonly<Record<string, unknown>>,
+): v.InferOutput<Schema> {
+  const result = v.safeParse(schema, raw);
+  if (result.success) return result.output;
+  const issue = result.issues[0];
+  const name = String(issue.path?.[0]?.key ?? '');
+  const [flags] = declarations[name as Name] ?? [`--${name}`];
+  const option = flags.split(' ')[0];
+  throw new HeddleError('usage', `${option}: found '${String(raw[name])}', expected ${issue.message}`);
+}

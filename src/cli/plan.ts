@@ -1,0 +1,106 @@
+// `heddle plan`: the training step as it was recorded, a line per dispatch.
+
+import type { Command } from 'commander';
+import { createTrainer, type DispatchDescription, nn, openDevice, optim } from '../index.ts';
+import { buildModel, countParameters, modelText, refuseTooLarge } from './model.ts';
+import { declare, type PlanOptions, parseOptions, planOptions } from './options.ts';
+import type { Session } from './session.ts';
+import { adapterText } from './sinks.ts';
+import { bytesText, count, table } from './table.ts';
+
+const examples = `
+Each line is a dispatch: its label, the kernel, the grid of workgroups, the bytes of the tensors it reads and of those it
+writes (or reads and writes), and the constants that make the kernel's variant.
+
+Examples:
+  heddle plan
+  heddle plan --plain --batch-size 128 --hidden 256`;
+
+/** FashionMNIST's rows; the plan needs no data. */
+const input = { shape: [1, 28, 28], dtype: 'u8' } as const;
+const inputFeatures = 784;
+const classes = 10;
+
+/** Adds the command to the program. */
+export function registerPlan(program: Command, session: Session): void {
+  const command = program
+    .command('plan')
+    .description('Show the recorded training step, dispatch by dispatch.')
+    .addHelpText('after', examples)
+    .action(async (raw: Record<string, unknown>) => {
+      session.exitCode = await plan(parseOptions(planOptions, raw));
+    });
+  declare(command, ['batchSize', 'hidden', 'plain', 'json', 'adapter']);
+}
+
+/** Bytes bound for reading, and bound for writing. */
+export function boundBytes({ bindings }: DispatchDescription): { read: number; written: number } {
+  let [read, written] = [0, 0];
+  for (const { access, bytes } of bindings) {
+    if (access === 'read-write') written += bytes;
+    else read += bytes;
+  }
+  return { read, written };
+}
+
+/** The constants that are switched on or set, for people. */
+function constantsText({ constants }: DispatchDescription): string {
+  const set = Object.entries(constants).filter(([, value]) => value !== false && value !== undefined);
+  return set.map(([name, value]) => (value === true ? name : `${name}=${value}`)).join(' ');
+}
+
+/** The table of a step's dispatches, with their totals below; lines are cut at `width`. */
+export function planText(
+  dispatches: readonly DispatchDescription[],
+  width = Number.POSITIVE_INFINITY,
+): string {
+  let [read, written, groups] = [0, 0, 0];
+  const rows = dispatches.map((dispatch) => {
+    const bytes = boundBytes(dispatch);
+    const [x, y, z] = dispatch.workgroups;
+    read += bytes.read;
+    written += bytes.written;
+    groups += x * y * z;
+    const size = [bytesText(bytes.read), bytesText(bytes.written)];
+    return [dispatch.label, dispatch.kernel, [x, y, z].join('×'), ...size, constantsText(dispatch)];
+  });
+  const header = ['label', 'kernel', 'workgroups', 'reads', 'writes', 'constants'];
+  const total = [`${dispatches.length} dispatches`, '', count(groups), bytesText(read), bytesText(written)];
+  const text = table([header, ...rows, total], { align: 'llrrrl' });
+  return text.replace(/.+/g, (line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line));
+}
+
+async function plan(options: PlanOptions): Promise<number> {
+  const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
+  try {
+    const { batchSize, hidden, plain } = options;
+    const shape = { inputFeatures, hidden, classes };
+    refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
+    const trainer = await createTrainer(device, {
+      model: buildModel(shape),
+      loss: nn.crossEntropyLoss(),
+      optimizer: optim.sgd({ lr: 1e-3 }),
+      batchSize,
+      plain,
+      input,
+    });
+    try {
+      const { dispatches, bytes } = trainer.describe();
+      const model = modelText(shape);
+      if (options.json) {
+        const parameters = trainer.parameterCount;
+        const facts = { type: 'plan', model, parameters, batchSize, plain, deviceBytes: bytes };
+        process.stdout.write(`${JSON.stringify({ ...facts, dispatches })}\n`);
+      } else {
+        const head = `${plain ? 'plain' : 'fused'} step of ${model}, batch ${batchSize}, on ${adapterText(device.info)}`;
+        const memory = `${count(countParameters(shape))} parameters; ${bytesText(bytes)} on the device`;
+        process.stdout.write(`${head}\n\n${planText(dispatches, process.stdout.columns)}\n${memory}\n`);
+      }
+      return 0;
+    } finally {
+      trainer.destroy();
+    }
+  } finally {
+    device.destroy();
+  }
+}

@@ -1,0 +1,75 @@
+// What the command line's writers agree on: the events of a run as they see them, and where their text goes.
+
+import type { DoneEvent, EpochEvent, ProgressEvent, StepEvent } from '../train/events.ts';
+
+/** What a run is, before its first step. Plain JSON. */
+export interface RunEvent {
+  readonly type: 'run';
+  readonly adapter: AdapterFacts;
+  readonly dataset: {
+    readonly name: string;
+    readonly synthetic: boolean;
+    readonly train: number;
+    readonly test: number;
+  };
+  /** Layer sizes, e.g. `784-512-512-10`. */
+  readonly model: string;
+  readonly parameters: number;
+  readonly seed: number;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** The run's folder. */
+  readonly run: string;
+}
+
+/** The adapter, as far as a run needs to remember it. */
+export interface AdapterFacts {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  readonly backend: string;
+  readonly software: boolean;
+}
+
+/** The end of a run, with its folder. */
+export type RunDoneEvent = DoneEvent & { readonly run: string };
+
+/** What the writers are given. */
+export type CliEvent = RunEvent | StepEvent | ProgressEvent | EpochEvent | RunDoneEvent;
+
+/** Something that prints or keeps events. */
+export interface Sink {
+  event(event: CliEvent): void;
+  /** Wipes what is only there while the run lasts. Harmless when done before. */
+  close(): void;
+}
+
+/** The part of a stream that writers use; tests have their own. */
+export interface Output {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/** A sink that writes what a pure function says about each event. */
+export function textSink(out: Output, format: (event: CliEvent) => string): Sink {
+  return {
+    event(event) {
+      const text = format(event);
+      if (text !== '') out.write(text);
+    },
+    close() {},
+  };
+}
+
+/** An adapter in a few words, for a line of text. */
+export function adapterText(adapter: AdapterFacts): string {
+  const name = adapter.description || adapter.device || adapter.vendor || 'unnamed adapter';
+  return adapter.software ? `${name} (software)` : name;
+}
+
+/** The facts worth remembering of all that a device says about its adapter. */
+export function adapterFacts(info: AdapterFacts): AdapterFacts {
+  const { vendor, architecture, device, description, backend, software } = info;
+  return { vendor, architecture, device, description, backend, software };
+}

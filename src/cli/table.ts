@@ -1,0 +1,44 @@
+// Text tables for a terminal: columns as wide as their widest cell. A pure function.
+
+/** Options of `table`. */
+export interface TableOptions {
+  /** Alignment by column: `l` (default) or `r`. */
+  readonly align?: string;
+  /** Put before each line. */
+  readonly indent?: string;
+}
+
+/** Rows of cells as lines, each ending in a newline; no trailing blanks. */
+export function table(rows: readonly (readonly string[])[], options: TableOptions = {}): string {
+  const { align = '', indent = '' } = options;
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, cell.length);
+    });
+  }
+  const line = (row: readonly string[]) =>
+    row
+      .map((cell, i) => (align[i] === 'r' ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0)))
+      .join('  ')
+      .trimEnd();
+  return rows.map((row) => `${indent}${line(row)}\n`).join('');
+}
+
+/** A count with thousands separated: `60,000`. */
+export function count(n: number): string {
+  return Math.round(n).toLocaleString('en-US');
+}
+
+/** Bytes in the largest binary unit that leaves at least 1: `128 MiB`, `1.5 KiB`. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  const text = value >= 100 ? value.toFixed(0) : value.toFixed(1).replace('.0', '');
+  return `${text} ${units[unit]}`;
+}

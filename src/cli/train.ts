@@ -1,0 +1,224 @@
+// `heddle train`: opens device and data, trains, and leaves a run's folder behind.
+
+import { createHash } from 'node:crypto';
+import type { Command } from 'commander';
+import {
+  createTrainer,
+  type Dataset,
+  type Device,
+  dataLoader,
+  HeddleError,
+  manualSeed,
+  nn,
+  openDevice,
+  optim,
+  type Trainer,
+  take,
+} from '../index.ts';
+import { follow } from './follow.ts';
+import { barSink } from './format-bar.ts';
+import { jsonLine } from './format-json.ts';
+import { pytorchText } from './format-pytorch.ts';
+import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
+import { buildModel, countParameters, modelText, refuseTooLarge, type Shape } from './model.ts';
+import { declare, parseOptions, type TrainOptions, trainOptions } from './options.ts';
+import { createRunFolder, type RunFolder, refuseUsed, runFiles } from './run-folder.ts';
+import type { Session } from './session.ts';
+import { adapterFacts, adapterText, type RunEvent, type Sink, textSink } from './sinks.ts';
+import { count } from './table.ts';
+import { versions } from './versions.ts';
+
+const examples = `
+Results go to stdout, progress to stderr; the run is kept in runs/.
+Ctrl-C stops after the current step and keeps the weights; a second one stops at once.
+
+Examples:
+  heddle train                                      the tutorial's run: 10 epochs, about 71 %
+  heddle train --epochs 2 --hidden 256 --lr 0.05
+  heddle train --dataset synthetic --epochs 1       without data or network
+  heddle train --json | jq 'select(.type == "epoch").validation.accuracy'`;
+
+/** Adds the command to the program. */
+export function registerTrain(program: Command, session: Session): void {
+  const command = program
+    .command('train')
+    .description('Train the tutorial’s network on FashionMNIST, on the GPU.')
+    .addHelpText('after', examples)
+    .action(async (raw: Record<string, unknown>) => {
+      const options = parseOptions(trainOptions, raw);
+      if (options.json && options.format !== 'auto') {
+        throw new HeddleError(
+          'usage',
+          '--json and --format exclude each other: --json is a format of its own',
+        );
+      }
+      session.exitCode = await train(options, session);
+    });
+  declare(command, [
+    'dataset',
+    'data',
+    'epochs',
+    'batchSize',
+    'lr',
+    'optimizer',
+    'hidden',
+    'seed',
+    'shuffle',
+  ]);
+  declare(command, ['limit', 'logEvery', 'out', 'json', 'format', 'adapter', 'plain']);
+}
+
+interface Data {
+  readonly train: Dataset;
+  readonly test: Dataset;
+}
+
+async function loadData(options: TrainOptions): Promise<Data> {
+  const train = await loadSplit('train', options);
+  const test = await loadSplit('test', options);
+  return { train: options.limit === undefined ? train : take(train, options.limit), test };
+}
+
+async function train(options: TrainOptions, session: Session): Promise<number> {
+  if (options.out !== undefined) refuseUsed(options.out);
+  const early = mayDownload(options) ? undefined : await loadData(options);
+  const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
+  try {
+    const data = early ?? (await loadData(options));
+    const [inputFeatures, classes] = [
+      data.train.inputs.length / data.train.length,
+      data.train.classes.length,
+    ];
+    const shape: Shape = { inputFeatures, hidden: options.hidden, classes };
+    refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
+    process.stderr.write(introduction(device, data, shape));
+
+    manualSeed(options.seed);
+    const model = buildModel(shape);
+    const started = performance.now();
+    const trainer = await createTrainer(device, {
+      model,
+      loss: nn.crossEntropyLoss(),
+      optimizer: optim.sgd({ lr: options.lr }),
+      batchSize: options.batchSize,
+      plain: options.plain,
+      input: {
+        shape: data.train.inputShape,
+        dtype: data.train.inputs instanceof Uint8Array ? 'u8' : 'f32',
+      },
+    });
+    try {
+      const compiled = (performance.now() - started) / 1000;
+      const kernels = trainer.describe().dispatches.length;
+      process.stderr.write(`${kernels} dispatches a step, compiled in ${compiled.toFixed(1)} s\n`);
+      return await runTraining({ options, session, device, data, shape, trainer });
+    } finally {
+      trainer.destroy();
+    }
+  } finally {
+    device.destroy();
+  }
+}
+
+function introduction(device: Device, { train: rows, test }: Data, shape: Shape): string {
+  const name = rows.name.split('/')[0];
+  const data = `${name}: ${count(rows.length)} + ${count(test.length)} images`;
+  const model = `${modelText(shape)}: ${count(countParameters(shape))} parameters`;
+  return `${syntheticNotice(rows)}${adapterText(device.info)} · ${data} · ${model}\n`;
+}
+
+interface Job {
+  readonly options: TrainOptions;
+  readonly session: Session;
+  readonly device: Device;
+  readonly data: Data;
+  readonly shape: Shape;
+  readonly trainer: Trainer;
+}
+
+async function runTraining({ options, session, device, data, shape, trainer }: Job): Promise<number> {
+  const { watch } = session;
+  const { batchSize, shuffle, epochs, logEvery } = options;
+  const folder = createRunFolder({
+    kind: 'mlp',
+    ...(options.out === undefined ? {} : { out: options.out }),
+  });
+  const run: RunEvent = {
+    type: 'run',
+    adapter: adapterFacts(device.info),
+    dataset: {
+      name: options.dataset,
+      synthetic: data.train.synthetic,
+      train: data.train.length,
+      test: data.test.length,
+    },
+    model: modelText(shape),
+    parameters: trainer.parameterCount,
+    seed: options.seed,
+    options,
+    run: folder.path,
+  };
+  const keepRecord = recordKeeper(folder, run, data);
+  keepRecord('running');
+  try {
+    watch.graceful();
+    const writer = writerFor(options, data.train.length);
+    folder.event(run);
+    writer.event(run);
+    const outcome = await follow({
+      events: trainer.fit(dataLoader(data.train, { batchSize, shuffle }), {
+        epochs,
+        logEvery,
+        validate: dataLoader(data.test, { batchSize }),
+        signal: watch.signal,
+      }),
+      sinks: [writer],
+      folder,
+      watch,
+      save: () => trainer.save(),
+    });
+    keepRecord(outcome);
+    if (outcome === 'done') {
+      if (writer.silentEnd) process.stderr.write(`kept in ${folder.path}\n`);
+      return 0;
+    }
+    const { name, code } = watch.reason ?? { name: 'SIGINT', code: 130 };
+    if (name !== 'EPIPE') {
+      process.stderr.write(
+        `heddle train: stopped by ${name} after ${trainer.steps} steps; the weights are in ${folder.path}/${runFiles.model}\n`,
+      );
+    }
+    return code;
+  } catch (error) {
+    try {
+      keepRecord('failed');
+    } catch {
+      // A full disk, say: what went wrong first is what the user must hear of.
+    }
+    throw error;
+  }
+}
+
+/** Writes run.json, again each time the run's status changes. */
+function recordKeeper(folder: RunFolder, run: RunEvent, data: Data) {
+  const { type: _, run: __, ...facts } = run;
+  const started = new Date().toISOString();
+  const hash = createHash('sha256').update(data.train.inputs).update(data.train.targets);
+  const dataset = { ...run.dataset, sha256: hash.digest('hex') };
+  return (status: 'running' | 'done' | 'interrupted' | 'failed') => {
+    const ended = status === 'running' ? {} : { ended: new Date().toISOString() };
+    folder.saveInfo({ status, started, ...ended, ...facts, dataset, versions: versions() });
+  };
+}
+
+/** The writer on stdout that the options ask for; `silentEnd` when its last line does not name the run's folder. */
+function writerFor(options: TrainOptions, rows: number): Sink & { readonly silentEnd: boolean } {
+  const { stdout, stderr } = process;
+  if (options.json) return { ...textSink(stdout, jsonLine), silentEnd: false };
+  const live = stdout.isTTY === true && stderr.isTTY === true;
+  if (options.format === 'bar' || (options.format === 'auto' && live)) {
+    const { epochs, batchSize } = options;
+    return { ...barSink({ stdout, stderr, epochs, rows, batchSize }), silentEnd: false };
+  }
+  return { ...textSink(stdout, pytorchText(rows)), silentEnd: true };
+}

@@ -1,0 +1,82 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { jsonLine } from '../../src/cli/format-json.ts';
+import { createRunFolder, refuseUsed, runName, writeWhole } from '../../src/cli/run-folder.ts';
+import { someEvents, temporaryFolder } from './support.ts';
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+test('a run’s folder holds its three files', () => {
+  const out = join(temporaryFolder(), 'deep', 'mine');
+  const folder = createRunFolder({ out, kind: 'mlp' });
+  folder.saveInfo({ status: 'running' });
+  folder.saveInfo({ status: 'done' });
+  for (const event of someEvents) folder.event(event);
+  folder.saveModel(bytes('weights'));
+  folder.close();
+  folder.close();
+  expect(readdirSync(out).sort()).toEqual(['events.jsonl', 'model.safetensors', 'run.json']);
+  expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))).toEqual({ status: 'done' });
+  expect(readFileSync(join(out, 'events.jsonl'), 'utf8')).toBe(someEvents.map(jsonLine).join(''));
+  expect(readFileSync(join(out, 'model.safetensors'), 'utf8')).toBe('weights');
+});
+
+test('default names tell the local time, and are never shared', () => {
+  const parent = join(temporaryFolder(), 'runs');
+  const now = new Date(2026, 10, 23, 22, 10, 5);
+  expect(runName('mlp', now)).toBe('2026-11-23T22-10-05-mlp');
+  const paths = [1, 2, 3].map(() => createRunFolder({ kind: 'mlp', parent, now }).path);
+  const first = join(parent, '2026-11-23T22-10-05-mlp');
+  expect(paths).toEqual([first, `${first}-2`, `${first}-3`]);
+});
+
+test('a folder in use and a file are refused, an empty folder is taken', () => {
+  const folder = temporaryFolder();
+  const [used, empty, file] = [join(folder, 'used'), join(folder, 'empty'), join(folder, 'file')];
+  mkdirSync(empty);
+  mkdirSync(used);
+  writeFileSync(join(used, 'x'), '');
+  writeFileSync(file, '');
+  const refusal = (text: string) => expect.objectContaining({ code: 'usage', message: text });
+  expect(() => refuseUsed(used)).toThrow(
+    refusal(`--out: ${used} is not empty (x is in it); name a new folder`),
+  );
+  expect(() => refuseUsed(file)).toThrow(refusal(`--out: ${file} is a file, expected a folder`));
+  expect(() => createRunFolder({ out: used, kind: 'mlp' })).toThrow(
+    refusal(expect.stringContaining('not empty')),
+  );
+  expect(() => refuseUsed(join(file, 'below'))).toThrow(expect.objectContaining({ code: 'usage' }));
+  expect(createRunFolder({ out: empty, kind: 'mlp' }).path).toBe(empty);
+  expect(readdirSync(used)).toEqual(['x']);
+});
+
+test('a file is replaced whole, or stays as it was with nothing left beside it', () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'model.safetensors');
+  writeWhole(path, bytes('old'));
+  writeWhole(path, bytes('new'));
+  expect(readFileSync(path, 'utf8')).toBe('new');
+  // A folder in the way makes the rename fail, after the temporary file was written.
+  const blocked = join(folder, 'blocked');
+  mkdirSync(join(blocked, 'full'), { recursive: true });
+  expect(() => writeWhole(blocked, bytes('x'))).toThrow(
+    expect.objectContaining({
+      code: 'file',
+      message: expect.stringContaining(`${blocked} could not be written`),
+    }),
+  );
+  expect(readdirSync(folder).sort()).toEqual(['blocked', 'model.safetensors']);
+});
+
+test.runIf(existsSync('/dev/full'))('a full disk is a clear error and leaves the old file', () => {
+  const folder = temporaryFolder();
+  const path = join(folder, 'model.safetensors');
+  writeWhole(path, bytes('old'));
+  symlinkSync('/dev/full', `${path}.${process.pid}.tmp`);
+  expect(() => writeWhole(path, bytes('new'))).toThrow(
+    expect.objectContaining({ code: 'file', message: expect.stringContaining('ENOSPC') }),
+  );
+  expect(readFileSync(path, 'utf8')).toBe('old');
+  expect(readdirSync(folder)).toEqual(['model.safetensors']);
+});

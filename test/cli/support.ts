@@ -1,0 +1,148 @@
+// Runs the command line as a user's shell does: a process of its own, in a folder of its own. Sources, not the build.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { afterAll } from 'vitest';
+import type { CliEvent, Output } from '../../src/cli/sinks.ts';
+
+/** How a process ended, and what it wrote. */
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Milliseconds from the last output to the end. */
+  readonly lingered: number;
+}
+
+/** Options of `start`. */
+export interface StartOptions {
+  readonly cwd: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Gives the process a process group of its own, as a terminal does. */
+  readonly group?: boolean;
+  /** Called with everything stdout has said so far, each time it says more. */
+  readonly onStdout?: (text: string, child: ChildProcess) => void;
+}
+
+const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm')).href;
+/** Node's arguments that make it run TypeScript sources. */
+export const nodeArguments = ['--conditions=heddle-source', '--import', tsx];
+const main = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+
+const folders: string[] = [];
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder that goes away with the test file. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'heddle-cli-'));
+  folders.push(folder);
+  return folder;
+}
+
+/** Runs a TypeScript file with arguments until it ends. */
+export function start(file: string, args: readonly string[], options: StartOptions): Promise<Ended> {
+  const { cwd, env = {}, group = false, onStdout } = options;
+  const child = spawn(process.execPath, [...nodeArguments, file, ...args], {
+    cwd,
+    detached: group,
+    env: { ...process.env, NO_COLOR: '1', HEDDLE_DEBUG: undefined, HEDDLE_REEXEC: undefined, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  let last = performance.now();
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    last = performance.now();
+    onStdout?.(stdout, child);
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    last = performance.now();
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) =>
+      resolve({ code, stdout, stderr: ownLines(stderr), lingered: performance.now() - last }),
+    );
+  });
+}
+
+/** Runs `heddle` with arguments until it ends. */
+export function heddle(args: readonly string[], options: StartOptions): Promise<Ended> {
+  return start(main, args, options);
+}
+
+/** What Heddle itself said: Dawn and the Vulkan loader write to stderr too, past Node. */
+function ownLines(stderr: string): string {
+  return stderr.replace(/^Warning: .*\n(\s+at .*\n|\n)*/gm, '');
+}
+
+/** A stream that remembers. */
+export function fakeOutput(terminal: Omit<Output, 'write'> = {}): Output & { readonly text: string } {
+  let text = '';
+  return {
+    ...terminal,
+    get text() {
+      return text;
+    },
+    write(more) {
+      text += more;
+    },
+  };
+}
+
+/** A short run's events, as the engine and `train` give them. */
+export const someEvents: readonly CliEvent[] = [
+  {
+    type: 'run',
+    adapter: {
+      vendor: 'v',
+      architecture: 'a',
+      device: 'd',
+      description: 'an adapter',
+      backend: 'vulkan',
+      software: true,
+    },
+    dataset: { name: 'fashion-mnist', synthetic: false, train: 60000, test: 10000 },
+    model: '784-512-512-10',
+    parameters: 669706,
+    seed: 0,
+    options: { epochs: 1 },
+    run: 'runs/x',
+  },
+  { type: 'step', epoch: 1, step: 1, samples: 64, loss: 2.305311441421509, lr: 0.001 },
+  {
+    type: 'progress',
+    phase: 'train',
+    epoch: 1,
+    batch: 40,
+    batches: 938,
+    loss: 2.3,
+    samplesPerSecond: 12000,
+  },
+  { type: 'step', epoch: 1, step: 101, samples: 6464, loss: 2.298351287841797, lr: 0.001 },
+  {
+    type: 'progress',
+    phase: 'validate',
+    epoch: 1,
+    batch: 157,
+    batches: 157,
+    loss: 2.1,
+    samplesPerSecond: 30000,
+  },
+  {
+    type: 'epoch',
+    epoch: 1,
+    seconds: 5.25,
+    samplesPerSecond: 11428,
+    train: { loss: 2.24 },
+    validation: { loss: 2.162511728371784, accuracy: 0.4947, confusion: [[1]] },
+  },
+  { type: 'done', steps: 938, seconds: 6.5, secondsPerStep: 0.0055, run: 'runs/x' },
+];
