@@ -32,8 +32,11 @@ export interface MatmulOptions {
   readonly core?: MatmulCore;
 }
 
-/** Rows of C a workgroup of the subgroup core computes. */
-const subgroupTileM = 32;
+/**
+ * Rows of C a workgroup of the subgroup core computes. With four lanes (SwiftShader) taller tiles are hardly faster and
+ * take several times as long to compile.
+ */
+const subgroupTileM = (lanes: number): number => (lanes === 4 ? 8 : 32);
 /** Rows and columns of C a workgroup of the tile core computes; matmul.wgsl's TILE. */
 const tile = 32;
 
@@ -105,12 +108,12 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     constants: {
       ...epilogue,
       LANES: lanes,
-      TILE_M: subgroupTileM,
+      TILE_M: subgroupTileM(lanes),
       A_VECTOR: (aTransposed ? m : k) % 4 === 0,
       B_VECTOR: (bTransposed ? k : n) % 4 === 0,
       K_TAIL: k % 4 !== 0,
     },
-    workgroups: [Math.ceil(n / (4 * lanes)), Math.ceil(m / subgroupTileM), 1],
+    workgroups: [Math.ceil(n / (4 * lanes)), Math.ceil(m / subgroupTileM(lanes)), 1],
   });
   return c;
 }

@@ -15,6 +15,6 @@ export function sgd(
     label,
     bindings: { gradient, value, step },
     params: { size },
-    workgroups: foldGrid(Math.ceil(size / 64)),
+    workgroups: foldGrid(Math.ceil(size / 256)), // four elements an invocation
   });
 }
