@@ -79,7 +79,7 @@ describe('training', () => {
     expect(chunks, 'many steps share a command buffer').toBeLessThan((8 * 400) / 2);
     expect(device().bytes).toBe(bytes);
     trainer.destroy();
-  });
+  }, 300_000);
 
   it('keeps at most two submits in flight, and their results in order', async () => {
     const trainer = await makeTrainer();

@@ -82,7 +82,7 @@ it('follows PyTorch through epoch 1 of seed 0, and evaluates to the same accurac
     [0, 2, 4].flatMap((l) => [`linear_relu_stack.${l}.weight`, `linear_relu_stack.${l}.bias`]),
   );
   trainer.destroy();
-}, 300_000);
+}, 900_000);
 
 it.each([
   { seed: 1, plain: false },
