@@ -35,6 +35,8 @@ export interface Device {
   readonly bytes: number;
   /** Compiled kernels, by variant. Kept for the life of the device. */
   readonly pipelines: Map<string, Pipeline>;
+  /** Variants that are being compiled now. */
+  readonly compiling: Map<string, Promise<Pipeline>>;
   /** Gives `storage` its buffer, zero-filled. Throws a HeddleError when it exceeds the adapter's limits. */
   allocate(storage: Storage, usage: GPUBufferUsageFlags): void;
   /** Destroys a buffer made by `allocate`; harmless when done before. */
@@ -127,6 +129,7 @@ function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
     limits: gpu.limits,
     features: [...gpu.features].sort(),
     pipelines: new Map(),
+    compiling: new Map(),
     get bytes() {
       return bytes;
     },

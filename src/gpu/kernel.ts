@@ -110,10 +110,10 @@ function describe(device: Device, spec: KernelSpec, values: ConstantValues, dyna
 }
 
 /**
- * Compiles a variant, or takes it from the device's cache. Variants asked for together compile in parallel.
- * Throws a HeddleError naming the kernel when the driver refuses it.
+ * Compiles a variant, or takes it from the device's cache. Variants asked for together compile in parallel, and one that
+ * is asked for twice compiles once. Throws a HeddleError naming the kernel when the driver refuses it.
  */
-export async function compile(
+export function compile(
   device: Device,
   spec: KernelSpec,
   values: ConstantValues,
@@ -121,14 +121,31 @@ export async function compile(
 ): Promise<Pipeline> {
   const key = pipelineKey(spec, values, dynamic);
   const cached = device.pipelines.get(key);
-  if (cached !== undefined) return cached;
+  if (cached !== undefined) return Promise.resolve(cached);
+  const begun = device.compiling.get(key);
+  if (begun !== undefined) return begun;
+  const work = compileVariant(device, spec, values, dynamic)
+    .then((compiled) => {
+      device.pipelines.set(key, compiled);
+      return compiled;
+    })
+    .finally(() => device.compiling.delete(key));
+  device.compiling.set(key, work);
+  return work;
+}
+
+async function compileVariant(
+  device: Device,
+  spec: KernelSpec,
+  values: ConstantValues,
+  dynamic: DynamicBindings,
+): Promise<Pipeline> {
   // The scope keeps a refused shader module from becoming an error of the whole device.
   device.gpu.pushErrorScope('validation');
   const { layout, descriptor } = describe(device, spec, values, dynamic);
   const refusal = device.gpu.popErrorScope();
-  let compiled: Pipeline;
   try {
-    compiled = { layout, pipeline: await device.gpu.createComputePipelineAsync(descriptor) };
+    return { layout, pipeline: await device.gpu.createComputePipelineAsync(descriptor) };
   } catch (cause) {
     device.check();
     const reason = (await refusal)?.message ?? messageOf(cause);
@@ -136,8 +153,6 @@ export async function compile(
       cause,
     });
   }
-  device.pipelines.set(key, compiled);
-  return compiled;
 }
 
 /** As `compile`, without waiting: an error of the driver surfaces at the device's next check. */

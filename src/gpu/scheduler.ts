@@ -33,7 +33,7 @@ export interface Chunk {
   readonly seconds: number;
 }
 
-/** Replays plans over rings of slots. One at a time: a second `run` waits for nothing, so callers finish the first. */
+/** Replays plans over rings of slots. Runs share the rings: finish or return one before starting the next. */
 export interface Scheduler {
   /**
    * Runs `plan` for as long as `fill` writes another step's data into the rings' host side at the given slot and returns
@@ -44,6 +44,14 @@ export interface Scheduler {
   runNow(plan: Plan): void;
   /** Frees the staging buffers. Harmless when done before. */
   destroy(): void;
+}
+
+/** How fast a plan's steps go. */
+interface Pace {
+  /** Running estimate, 0 while unknown. */
+  secondsPerStep: number;
+  /** False until the first chunk is done: it pays for what drivers put off until then, and says nothing of the next. */
+  warm: boolean;
 }
 
 /** A submit should take about this long: far from any watchdog, long enough to hide its overhead. */
@@ -57,8 +65,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
   const slots = results.shape[0] as number;
   const staging: Storage[] = [];
   const free: Storage[] = [];
-  let secondsPerStep = 0; // running estimate, 0 while unknown
-  let warm = false; // the first chunk pays for what drivers put off until then; it says nothing about the next ones
+  const paces = new Map<Plan, Pace>();
   const now = () => performance.now() / 1000;
 
   const submit = (plan: Plan, steps: number, destination: GPUBuffer | undefined) => {
@@ -96,30 +103,37 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
   };
 
   /** Sleeps until shortly before the chunk should be ready, then waits for it; keeps the estimate honest both ways. */
-  const finish = async (chunk: { storage: Storage; steps: number; start: number }): Promise<ArrayBuffer> => {
+  const finish = async (
+    pace: Pace,
+    chunk: { storage: Storage; steps: number; start: number },
+  ): Promise<ArrayBuffer> => {
+    const { secondsPerStep } = pace;
     const expected = chunk.start + chunk.steps * secondsPerStep;
     await sleepWhereWaitingPolls(Math.min(expected - now() - 0.001, targetChunkSeconds));
     const awake = now();
     const bytes = await readMapped(device, chunk.storage.buffer as GPUBuffer, 4 * chunk.steps);
     const end = now();
     const measured = (end - chunk.start) / chunk.steps;
-    if (!warm) warm = true;
-    else if (secondsPerStep === 0) secondsPerStep = measured;
+    if (!pace.warm) pace.warm = true;
+    else if (secondsPerStep === 0) pace.secondsPerStep = measured;
     else if (end - awake < 0.0005)
-      secondsPerStep = 0.9 * Math.min(secondsPerStep, measured); // overslept
-    else secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;
+      pace.secondsPerStep = 0.9 * Math.min(secondsPerStep, measured); // overslept
+    else pace.secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;
     return bytes;
   };
 
   return {
     async *run(plan, fill) {
       const inFlight: { storage: Storage; steps: number; submitted: number }[] = [];
+      const pace = paces.get(plan) ?? { secondsPerStep: 0, warm: false };
+      paces.set(plan, pace);
       let more = true;
       let lastEnd = 0;
       try {
         while (true) {
           while (more && inFlight.length < maxInFlight) {
-            const wanted = secondsPerStep === 0 ? 1 : Math.round(targetChunkSeconds / secondsPerStep);
+            const wanted =
+              pace.secondsPerStep === 0 ? 1 : Math.round(targetChunkSeconds / pace.secondsPerStep);
             const most = Math.min(slots, Math.max(1, wanted));
             let steps = 0;
             while (steps < most) {
@@ -136,7 +150,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
           const next = inFlight[0];
           if (next === undefined) return;
           const start = Math.max(next.submitted, lastEnd);
-          const bytes = await finish({ ...next, start });
+          const bytes = await finish(pace, { ...next, start });
           lastEnd = now();
           inFlight.shift();
           free.push(next.storage);
