@@ -1,11 +1,15 @@
-// The test projects: `host` needs no GPU of its own; the GPU folders run once for each software Vulkan driver.
-// Drivers are chosen by environment variables of the worker process, set before Dawn loads.
+// The test projects: `host` needs no GPU of its own; the GPU folders run once for each software Vulkan driver and once
+// in Chromium. Drivers are chosen by environment variables of the worker process, set before Dawn loads.
 
 import { availableParallelism } from 'node:os';
+import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { type Driver, testDrivers } from './scripts/setup/vulkan.mjs';
+import { chromiumOptions } from './test/browser/chromium.ts';
 
 const gpuTests = ['gpu', 'ops', 'nn', 'optim', 'train'].map((folder) => `test/${folder}/**/*.test.ts`);
+/** Tests of the GPU folders that need Node: files, or processes of their own. */
+const nodeOnly = ['test/**/*.node.test.ts'];
 
 // scripts/test.mjs has already asked the drivers; vitest run by hand asks them here.
 const given = process.env.HEDDLE_TEST_DRIVERS;
@@ -13,14 +17,38 @@ const drivers: Driver[] = given === undefined ? await testDrivers() : JSON.parse
 const first = drivers[0] ?? { name: 'gpu', env: {} };
 
 /** A driver's variables as vitest takes them: a worker process is started with them. */
-function environment({ name, env }: Driver): Record<string, string> {
+function environment({ env }: Driver): Record<string, string> {
   const inherited = process.env.LD_LIBRARY_PATH;
   const folders = [env.LD_LIBRARY_PATH, inherited].filter(Boolean).join(':');
-  return { ...env, ...(folders && { LD_LIBRARY_PATH: folders }), HEDDLE_TEST_DRIVER: name };
+  return { ...env, ...(folders && { LD_LIBRARY_PATH: folders }) };
 }
 
 // `#platform` must mean the sources, here as in tsconfig.json.
 const conditions = ['heddle-source', 'node', 'import', 'module', 'default'];
+
+/** The GPU tests in a real browser. Without one this project is missing, and test/browser says what to install. */
+function chromiumProject(launchOptions = chromiumOptions()) {
+  if (launchOptions === undefined) return [];
+  return [
+    {
+      extends: true as const,
+      resolve: { conditions: conditions.map((name) => (name === 'node' ? 'browser' : name)) },
+      test: {
+        name: 'browser',
+        include: gpuTests,
+        exclude: nodeOnly,
+        provide: { driver: 'chromium' },
+        browser: {
+          enabled: true,
+          headless: true,
+          screenshotFailures: false,
+          provider: playwright({ launchOptions }),
+          instances: [{ browser: 'chromium' as const, name: 'chromium' }],
+        },
+      },
+    },
+  ];
+}
 
 export default defineConfig({
   resolve: { conditions },
@@ -44,8 +72,14 @@ export default defineConfig({
       },
       ...drivers.map((driver) => ({
         extends: true as const,
-        test: { name: driver.name, include: gpuTests, env: environment(driver) },
+        test: {
+          name: driver.name,
+          include: gpuTests,
+          env: environment(driver),
+          provide: { driver: driver.name },
+        },
       })),
+      ...chromiumProject(),
     ],
   },
 });

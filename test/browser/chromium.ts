@@ -1,6 +1,6 @@
 // A headless Chromium with WebGPU for tests: which program, how it is started, and everything a page in it complains of.
 
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type LaunchOptions, type Page } from 'playwright';
 import { which } from '../../scripts/setup/common.mjs';
 
 /** The browser's programs by the names that distributions give them. */
@@ -14,26 +14,31 @@ const args = [
   '--disable-sync',
   '--no-first-run',
   '--disable-quic',
-  // Nothing but the test's own server exists.
-  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1',
+  // Nothing but the tests' own servers exists.
+  '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost',
 ];
 
-/** Starts the browser, with a profile of its own. Throws, naming what to install, when there is none. */
-export async function startChromium(): Promise<Browser> {
+/** How to start the browser; undefined when this machine has none. */
+export function chromiumOptions(): LaunchOptions | undefined {
   const path =
     process.env.CHROME_PATH || names.map((name) => which(name)).find((found) => found !== undefined);
-  if (path === undefined && process.platform === 'linux') {
-    throw new Error(
-      'the browser tests need Chromium: `apt-get install chromium`, or name a Chrome with CHROME_PATH',
-    );
-  }
+  if (path === undefined && process.platform === 'linux') return undefined;
   // Its GPU process finds its own driver; the one chosen for the tests in Node is not meant for it.
   const { VK_ICD_FILENAMES, VK_DRIVER_FILES, LD_LIBRARY_PATH, ...env } = process.env;
   const strings = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
   const options = { args, env: strings as Record<string, string>, headless: true };
-  return chromium.launch(
-    path === undefined ? { ...options, channel: 'chrome' } : { ...options, executablePath: path },
-  );
+  return path === undefined ? { ...options, channel: 'chrome' } : { ...options, executablePath: path };
+}
+
+/** Starts the browser, with a profile of its own. Throws, naming what to install, when there is none. */
+export async function startChromium(): Promise<Browser> {
+  const options = chromiumOptions();
+  if (options === undefined) {
+    throw new Error(
+      'the browser tests need Chromium: `apt-get install chromium`, or name a Chrome with CHROME_PATH',
+    );
+  }
+  return chromium.launch(options);
 }
 
 /** A page with what it and its workers said and asked for. */

@@ -2,7 +2,7 @@
 // Chromium, in the page and in a worker, and held against the same program in Node.
 
 import { gzipSync } from 'node:zlib';
-import type { Browser } from 'playwright-core';
+import type { Browser } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { build } from '../../scripts/setup/project.mjs';
 import { FASHION_MNIST_FILES } from '../../src/data/fashion-mnist.ts';

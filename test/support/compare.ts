@@ -19,7 +19,7 @@ afterAll(() => {
   const rows = [...worstShares].map(
     ([name, share]) => `  ${name}: worst error ÷ bound ${share.toPrecision(2)}`,
   );
-  process.stdout.write(`${rows.join('\n')}\n`);
+  console.log(rows.join('\n'));
   worstShares.clear();
 });
 
