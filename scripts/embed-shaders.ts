@@ -55,6 +55,7 @@ function layoutOf(file: string, reflected: WgslReflect, name: string) {
 }
 
 const parts: string[] = [];
+const kernelNames: string[] = [];
 let step: string | undefined;
 
 for (const file of readdirSync(join(root, 'shaders')).sort()) {
@@ -79,6 +80,7 @@ for (const file of readdirSync(join(root, 'shaders')).sort()) {
   if (params === undefined || paramsVariable === undefined)
     throw new Error(`${file}: expected struct Params and var<uniform> params`);
 
+  kernelNames.push(name);
   const bindings = variables.filter((variable) => variable.name !== 'params');
   parts.push(`export const ${camelCase(name)}: KernelSpec<${union(bindings.map((b) => b.name))}, ${union(params.names)}, ${union([...constants.keys()])}> = {
   name: '${name}',
@@ -102,8 +104,11 @@ ${parts.join('\n\n')}
 /** The step record: what changes from step to step, one uniform for all kernels. */
 export const stepLayout = ${step} as const satisfies RecordLayout;
 
-/** Every kernel, for tests and self-tests that must leave none out. */
+/** Every kernel, for tests and checks that must leave none out. */
 export const allKernels = [${names.join(', ')}] as const;
+
+/** The name of a kernel: that of its file. */
+export type KernelName = ${union(kernelNames)};
 `;
 let old = '';
 try {

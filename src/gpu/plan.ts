@@ -51,11 +51,13 @@ export interface DispatchDescription {
   readonly label: string;
   readonly kernel: string;
   readonly constants: ConstantValues;
+  readonly params: Readonly<Record<string, number>>;
   readonly workgroups: readonly [number, number, number];
   readonly bindings: readonly {
     readonly name: string;
     readonly label: string;
     readonly shape: readonly number[];
+    readonly dtype: DType;
     readonly bytes: number;
     readonly access: 'read' | 'read-write' | 'uniform';
   }[];
@@ -198,16 +200,19 @@ function prepare(
   return { pipeline: pipeline.pipeline, group, workgroups: dispatch.workgroups, offsets };
 }
 
-function describeDispatch({ kernel, label, constants, workgroups, bindings }: Recorded): DispatchDescription {
+function describeDispatch(dispatch: Recorded): DispatchDescription {
+  const { kernel, label, constants, params, workgroups, bindings } = dispatch;
   return {
     label,
     kernel: kernel.name,
     constants,
+    params,
     workgroups,
     bindings: Object.entries(kernel.bindings).map(([name, { type }]) => {
       const tensor = bindings[name] as Tensor;
       const access = type === 'storage' ? 'read-write' : type === 'uniform' ? 'uniform' : 'read';
-      return { name, label: tensor.label, shape: tensor.shape, bytes: tensorBytes(tensor), access };
+      const { label: tensorLabel, shape, dtype } = tensor;
+      return { name, label: tensorLabel, shape, dtype, bytes: tensorBytes(tensor), access };
     }),
   };
 }
@@ -250,6 +255,11 @@ function build(device: Device, recording: Recording, pipelines: readonly Pipelin
       for (const storage of owned) device.release(storage);
     },
   };
+}
+
+/** What `work` would dispatch on this device. Compiles nothing, allocates nothing, runs nothing. */
+export function describe(device: Device, work: (recorder: Recorder) => void): DispatchDescription[] {
+  return recordWork(device, 'description', work).dispatches.map(describeDispatch);
 }
 
 /**

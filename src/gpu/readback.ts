@@ -21,24 +21,52 @@ export async function readMapped(device: Device, buffer: GPUBuffer, bytes: numbe
   return copy;
 }
 
-/** The bytes of a tensor (slot 0 of a ring), after everything submitted so far. Allocates; not for the steady step. */
-export async function read(device: Device, tensor: Tensor): Promise<ArrayBuffer> {
+/** Copies ranges of buffers back with one submit and one map, after everything submitted so far. */
+async function readRanges(
+  device: Device,
+  label: string,
+  ranges: readonly { readonly storage: Storage; readonly offset: number; readonly bytes: number }[],
+): Promise<ArrayBuffer[]> {
   device.check();
-  const source = tensor.storage.buffer;
-  if (source === undefined) throw new HeddleError('destroyed', `${tensor.label} was destroyed`);
-  const bytes = tensorBytes(tensor);
-  const padded = Math.ceil(bytes / 4) * 4;
-  const staging: Storage = { label: `read ${tensor.label}`, bytes: padded, buffer: undefined };
+  const padded = ranges.map(({ bytes }) => Math.ceil(bytes / 4) * 4);
+  const total = padded.reduce((sum, bytes) => sum + bytes, 0);
+  const staging: Storage = { label: `read ${label}`, bytes: total, buffer: undefined };
   device.allocate(staging, bufferUsage.mapRead | bufferUsage.copyDst);
   const buffer = staging.buffer as unknown as GPUBuffer;
   try {
     const encoder = device.gpu.createCommandEncoder({ label: staging.label });
-    encoder.copyBufferToBuffer(source, tensor.offset, buffer, 0, padded);
+    let start = 0;
+    const starts = ranges.map(({ storage, offset }, i) => {
+      if (storage.buffer === undefined) throw new HeddleError('destroyed', `${storage.label} was destroyed`);
+      const at = start;
+      encoder.copyBufferToBuffer(storage.buffer, offset, buffer, at, padded[i] as number);
+      start += padded[i] as number;
+      return at;
+    });
     device.gpu.queue.submit([encoder.finish()]);
-    return (await readMapped(device, buffer, padded)).slice(0, bytes);
+    const all = await readMapped(device, buffer, total);
+    return starts.map((at, i) => all.slice(at, at + (ranges[i]?.bytes as number)));
   } finally {
     device.release(staging);
   }
+}
+
+/** The bytes of a tensor (slot 0 of a ring), after everything submitted so far. Allocates; not for the steady step. */
+export async function read(device: Device, tensor: Tensor): Promise<ArrayBuffer> {
+  const { label, offset } = tensor;
+  const storage = { ...tensor.storage, label };
+  const [bytes] = await readRanges(device, label, [{ storage, offset, bytes: tensorBytes(tensor) }]);
+  return bytes as ArrayBuffer;
+}
+
+/** The whole content of several buffers, in one go. Allocates; not for the steady step. */
+export async function readAll(
+  device: Device,
+  storages: readonly Storage[],
+): Promise<Map<Storage, ArrayBuffer>> {
+  const ranges = storages.map((storage) => ({ storage, offset: 0, bytes: storage.bytes }));
+  const contents = await readRanges(device, storages.map(({ label }) => label).join(', '), ranges);
+  return new Map(storages.map((storage, i) => [storage, contents[i] as ArrayBuffer]));
 }
 
 /** Resolves after `seconds`; at once where waiting for the GPU costs nothing. Dawn in Node polls, and burns a core, while a map is pending. */

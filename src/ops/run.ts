@@ -1,10 +1,11 @@
 // Runs recorded ops alone on the caller's own data: record → run → read. Inputs lie between NaNs, outputs are poisoned and
-// stand between canaries, so that a kernel which reads or writes outside its ranges is found out.
+// stand between canaries, and every binding reaches over the guard behind its data, so that a kernel which reads or writes
+// outside its ranges is found out on any driver, whatever that makes of an access beyond a binding.
 
 import { HeddleError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type Recorder, record } from '../gpu/plan.ts';
-import { read } from '../gpu/readback.ts';
+import { readAll } from '../gpu/readback.ts';
 import {
   alignment,
   bytesPerElement,
@@ -51,19 +52,43 @@ function upload(device: Device, label: string, bytes: Uint8Array<ArrayBuffer>): 
   return storage;
 }
 
-/** The words of a guarded tensor; throws when its guards changed. */
-async function readGuarded(device: Device, tensor: Tensor, guard: number): Promise<ArrayBuffer> {
-  const words = tensor.storage.bytes / 4;
-  const whole = new Uint32Array(
-    await read(device, view(tensor.storage, tensor.label, [words], { dtype: 'u32' })),
-  );
+/** The same tensor as kernels get it bound: with the guard behind it. */
+function withGuard(tensor: Tensor): Tensor {
+  const bytes = tensor.storage.bytes - tensor.offset;
+  return { ...tensor, shape: [bytes / bytesPerElement[tensor.dtype]] };
+}
+
+/** A recorder whose tensors are guarded (and listed in `made`), and which binds guards with the data they guard. */
+function guardingRecorder(recorder: Recorder, made: Tensor[]): Recorder {
+  return {
+    device: recorder.device,
+    tensor(label, shape, dtype = 'f32') {
+      const whole = recorder.tensor(label, [guardedBytes(shape, dtype) / 4], 'u32');
+      const tensor = view(whole.storage, label, shape, { dtype, offset: alignment });
+      made.push(tensor);
+      return tensor;
+    },
+    dispatch(kernel, request) {
+      const wide = Object.entries<Tensor>(request.bindings).map(([name, tensor]) => [
+        name,
+        withGuard(tensor),
+      ]);
+      const bindings: typeof request.bindings = Object.fromEntries(wide);
+      recorder.dispatch(kernel, { ...request, bindings });
+    },
+  };
+}
+
+/** The content of a guarded tensor's buffer, without the guards; throws when those have changed. */
+function unguard(bytes: ArrayBuffer, tensor: Tensor, guard: number): ArrayBuffer {
+  const words = new Uint32Array(bytes);
   const edge = alignment / 4;
   for (let i = 0; i < edge; i++) {
-    if (whole[i] !== guard || whole[words - 1 - i] !== guard) {
+    if (words[i] !== guard || words[words.length - 1 - i] !== guard) {
       throw new HeddleError('gpu', `a kernel wrote outside of ${tensor.label} [${tensor.shape.join(', ')}]`);
     }
   }
-  return whole.slice(edge, words - edge).buffer;
+  return bytes.slice(alignment, bytes.byteLength - alignment);
 }
 
 /**
@@ -97,16 +122,7 @@ export async function run<Names extends string, Results extends string>(
       Object.entries<HostTensor>(inputs).map(([name, host]) => [name, place(name, host)]),
     ) as Record<Names, Tensor>;
     const plan = await record(device, 'run', 1, (recorder) => {
-      const guarding: Recorder = {
-        ...recorder,
-        tensor(label, shape, dtype = 'f32') {
-          const whole = recorder.tensor(label, [guardedBytes(shape, dtype) / 4], 'u32');
-          const tensor = view(whole.storage, label, shape, { dtype, offset: alignment });
-          made.push(tensor);
-          return tensor;
-        },
-      };
-      outputs = work(guarding, placed);
+      outputs = work(guardingRecorder(recorder, made), placed);
     });
     try {
       for (const { storage } of made) {
@@ -117,12 +133,18 @@ export async function run<Names extends string, Results extends string>(
       plan.encode(pass, 0);
       pass.end();
       device.gpu.queue.submit([encoder.finish()]);
-      for (const tensor of made) await readGuarded(device, tensor, poison);
-      for (const tensor of uploaded) await readGuarded(device, tensor, nan);
+      const all = [...uploaded, ...made];
+      const whole = await readAll(device, [...new Set(all.map(({ storage }) => storage))]);
+      const contents = new Map(
+        all.map((tensor) => {
+          const bytes = whole.get(tensor.storage) as ArrayBuffer;
+          return [tensor.storage, unguard(bytes, tensor, uploaded.includes(tensor) ? nan : poison)];
+        }),
+      );
       const results = {} as Record<Results, Float32Array | Uint32Array>;
-      for (const [name, tensor] of Object.entries(outputs) as [Results, Tensor][]) {
-        const bytes = await readGuarded(device, tensor, uploaded.includes(tensor) ? nan : poison);
-        results[name] = tensor.dtype === 'f32' ? new Float32Array(bytes) : new Uint32Array(bytes);
+      for (const [name, { dtype, storage }] of Object.entries(outputs) as [Results, Tensor][]) {
+        const bytes = contents.get(storage) as ArrayBuffer;
+        results[name] = dtype === 'f32' ? new Float32Array(bytes) : new Uint32Array(bytes);
       }
       return results;
     } finally {
