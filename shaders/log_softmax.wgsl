@@ -1,4 +1,6 @@
 // y[i, j] = x[i, j] - max_j x[i, ·] - log Σ_j exp(x[i, j] - max).  x, y [rows, columns]; one invocation a row.
+// y holds the bits of f32s: a row with a NaN or an infinity in it becomes a row of NaNs, written as bits because WGSL lets
+// arithmetic on such values give anything, and max() hides a NaN.
 
 struct Params {
   rows: u32,
@@ -6,8 +8,14 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<u32>;
 @group(0) @binding(2) var<uniform> params: Params;
+
+const NAN = 0x7fc00000u;
+
+fn is_finite(value: f32) -> bool {
+  return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u;
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -16,8 +24,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     return;
   }
   let start = row * params.columns;
+  var finite = is_finite(x[start]);
   var largest = x[start];
   for (var j = 1u; j < params.columns; j++) {
+    finite = finite && is_finite(x[start + j]);
     largest = max(largest, x[start + j]);
   }
   var sum = 0.0;
@@ -26,6 +36,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   let log_sum = log(sum);
   for (var j = 0u; j < params.columns; j++) {
-    y[start + j] = (x[start + j] - largest) - log_sum;
+    y[start + j] = select(NAN, bitcast<u32>((x[start + j] - largest) - log_sum), finite);
   }
 }

@@ -2,106 +2,100 @@
 
 import { expect, it } from 'vitest';
 import { biasAdd } from '../../src/ops/bias_add.ts';
+import * as reference from '../../src/ops/reference.ts';
 import { relu } from '../../src/ops/relu.ts';
 import { reluBackward } from '../../src/ops/relu_backward.ts';
 import { run } from '../../src/ops/run.ts';
 import { sgd } from '../../src/ops/sgd.ts';
 import { stepRecord } from '../../src/ops/step.ts';
 import { unpackU8 } from '../../src/ops/unpack_u8.ts';
-import { expectWithin, u, within } from '../support/compare.ts';
-import { awkwardSizes, f32, floats, integers, triples, u8 } from '../support/data.ts';
+import { expectWithin } from '../support/compare.ts';
+import { awkwardSizes, f32, floats, integers, manyRows, u8 } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
+import { runEach } from '../support/run-each.ts';
 
 const device = useDevice();
 const label = 'y';
-const sizes = [...awkwardSizes, 65_537];
+const sizes = [...awkwardSizes, manyRows];
 /** Needs more workgroups than fit one dimension of a grid. */
 const folded = 64 * 65_535 + 1;
 
-it('bias_add adds the bias to every row', async () => {
-  const shapes = [
-    ...triples(awkwardSizes, 3).map(([rows, columns]) => [rows, columns] as const),
-    [65_537, 3] as const,
-  ];
-  for (const [rows, columns] of shapes) {
-    const x = floats(rows * columns, rows);
-    const bias = floats(columns, columns);
-    const { y } = await run(device(), { x: f32(x, rows, columns), bias: f32(bias, columns) }, (r, t) => ({
-      y: biasAdd(r, { label, ...t }),
-    }));
-    const exact = [...x].map((v, i) => v + (bias[i % columns] as number));
-    expectWithin(
-      'bias_add',
-      y,
-      exact.map((value) => ({ value, bound: u * Math.abs(value) })),
+it.each(sizes)('bias_add adds the bias to each of %i rows', async (rows) => {
+  const widths = rows === manyRows ? [3] : awkwardSizes;
+  const trials = widths.map((columns) => ({
+    x: f32(floats(rows * columns, rows + columns), rows, columns),
+    bias: f32(floats(columns, columns), columns),
+  }));
+  const found = await runEach(device(), trials, (r, t) => ({ y: biasAdd(r, { label, ...t }) }));
+  trials.forEach(({ x, bias }, i) => {
+    const exact = Array.from(x.data, (v, c) =>
+      reference.plus({ value: v, bound: 0 }, bias.data[c % bias.data.length] as number),
     );
-  }
+    expectWithin('bias_add', found[i]?.y ?? [], exact);
+  });
 });
 
-it('relu is exact, gives 0 at ±0 and keeps a NaN', async () => {
-  for (const size of sizes) {
+it('relu is exact, gives 0 at ±0 and keeps NaN and infinity', async () => {
+  const special = [Number.NaN, -0, 0, 1e-38, -1e-38, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  const trials = sizes.map((size) => {
     const x = floats(size, size);
-    x.set([Number.NaN, -0, 0, 1e-38, -1e-38, Number.POSITIVE_INFINITY].slice(0, size));
-    const { y } = await run(device(), { x: f32(x, size) }, (r, t) => ({ y: relu(r, { label, ...t }) }));
-    expect(y[0]).toBeNaN();
-    // WGSL lets subnormal numbers be flushed to 0.
-    const exact = [...x.slice(1)].map((v) => ({
-      value: Math.max(0, v),
-      bound: Math.abs(v) < 2 ** -126 ? 2 ** -126 : 0,
+    x.set(special.slice(0, size));
+    return { x: f32(x, size) };
+  });
+  const found = await runEach(device(), trials, (r, t) => ({ y: relu(r, { label, ...t }) }));
+  trials.forEach(({ x }, i) => {
+    const exact = Array.from(x.data, (v) => ({
+      value: v <= 0 ? 0 : v,
+      bound: Math.abs(v) < 2 ** -126 ? 2 ** -126 : 0, // WGSL lets subnormal numbers be flushed to 0
     }));
-    expectWithin('relu', y.slice(1), exact);
-  }
+    expectWithin('relu', found[i]?.y ?? [], exact);
+  });
 });
 
-it('relu_backward is exact, and 0 where the output is 0', async () => {
-  for (const size of sizes) {
-    const dy = floats(size, size);
+it('relu_backward is exact, 0 where the output is 0, and lets dy through where the output is a NaN', async () => {
+  const trials = sizes.map((size) => {
     const y = floats(size, size + 1).map((v, i) => (i % 3 === 0 ? 0 : Math.max(0, v)));
-    const { dx } = await run(device(), { dy: f32(dy, size), y: f32(y, size) }, (r, t) => ({
-      dx: reluBackward(r, { label, ...t }),
-    }));
-    expectWithin(
-      'relu_backward',
-      dx,
-      within(
-        [...dy].map((v, i) => ((y[i] as number) > 0 ? v : 0)),
-        0,
-      ),
+    y.set([0, -0, 1, Number.NaN].slice(0, size));
+    return { dy: f32(floats(size, size), size), y: f32(y, size) };
+  });
+  const found = await runEach(device(), trials, (r, t) => ({ dx: reluBackward(r, { label, ...t }) }));
+  trials.forEach(({ dy, y }, i) => {
+    const exact = Array.from(dy.data, (d, c) =>
+      reference.masked({ value: d, bound: 0 }, y.data[c] as number),
     );
-  }
+    expectWithin('relu_backward', found[i]?.dx ?? [], exact);
+  });
 });
 
 it('unpack_u8 gives every byte divided by 255', async () => {
-  for (const size of [256, ...awkwardSizes, 65_537]) {
-    const x = size === 256 ? Uint32Array.from({ length: 256 }, (_, i) => i) : integers(size, size, 256);
-    const { y } = await run(device(), { x: u8(x, size) }, (r, t) => ({ y: unpackU8(r, { label, ...t }) }));
-    // WGSL asks for a correctly rounded quotient; allow a reciprocal multiplication, two roundings.
-    expectWithin(
-      'unpack_u8',
-      y,
-      [...x].map((v) => ({ value: v / 255, bound: 3 * u * (v / 255) })),
-    );
-  }
+  const everyByte = Uint32Array.from({ length: 256 }, (_, i) => i);
+  const trials = [everyByte, ...sizes.map((size) => integers(size, size, 256))].map((x) => ({
+    x: u8(x, x.length),
+  }));
+  const found = await runEach(device(), trials, (r, t) => ({ y: unpackU8(r, { label, ...t }) }));
+  trials.forEach(({ x }, i) => {
+    expectWithin('unpack_u8', found[i]?.y ?? [], reference.unpackU8(x.data));
+  });
 });
 
 it('sgd moves every value against its gradient', async () => {
-  const lr = 0.125;
-  for (const size of sizes) {
-    const value = floats(size, size);
-    const gradient = floats(size, size + 1);
-    gradient.set([0, 1e-20, 1e10].slice(0, size));
-    const inputs = { value: f32(value, size), gradient: f32(gradient, size), step: stepRecord({ lr }) };
-    const { after } = await run(device(), inputs, (r, t) => {
-      sgd(r, { label, ...t });
-      return { after: t.value };
+  for (const lr of [0.125, Math.fround(0.1), 0]) {
+    const trials = sizes.map((size) => {
+      const gradient = floats(size, size + 1);
+      gradient.set([0, 1e-20, 1e10].slice(0, size));
+      return {
+        value: f32(floats(size, size), size),
+        gradient: f32(gradient, size),
+        step: stepRecord({ lr }),
+      };
     });
-    // The product with a power of two is exact; the difference is rounded once.
-    const exact = [...value].map((v, i) => v - lr * (gradient[i] as number));
-    expectWithin(
-      'sgd',
-      after,
-      exact.map((v) => ({ value: v, bound: u * Math.abs(v) + 1e-38 })),
-    );
+    const found = await runEach(device(), trials, (r, t) => {
+      sgd(r, { label, ...t });
+      return { value: t.value };
+    });
+    trials.forEach(({ value, gradient }, i) => {
+      expectWithin('sgd', found[i]?.value ?? [], reference.sgd(value.data, gradient.data, lr));
+    });
   }
 });
 
@@ -113,6 +107,7 @@ it('folds grids that are too long for one dimension', async () => {
     bias: f32(bias, 1),
     step: stepRecord({ lr: 0.5 }),
     value: f32(x, folded),
+    bytes: u8(new Uint8Array(folded).fill(255), folded),
   };
   const found = await run(device(), inputs, (r, t) => {
     sgd(r, { label, value: t.value, gradient: t.x, step: t.step });
@@ -122,9 +117,10 @@ it('folds grids that are too long for one dimension', async () => {
       dx: reluBackward(r, { label, dy: t.x, y }),
       sum: biasAdd(r, { label, x: t.x, bias: t.bias }),
       value: t.value,
+      scaled: unpackU8(r, { label, x: t.bytes }),
     };
   });
-  const wrong = { y: 0, dx: 0, sum: 0, value: 0 };
+  const wrong = { y: 0, dx: 0, sum: 0, value: 0, scaled: 0 };
   for (let i = 0; i < folded; i++) {
     const v = x[i] as number;
     const rectified = v > 0 ? v : 0;
@@ -132,6 +128,7 @@ it('folds grids that are too long for one dimension', async () => {
     if (found.dx[i] !== rectified) wrong.dx++;
     if (found.sum[i] !== Math.fround(v + (bias[0] as number))) wrong.sum++;
     if (found.value[i] !== v / 2) wrong.value++;
+    if (found.scaled[i] !== 1) wrong.scaled++;
   }
-  expect(wrong).toEqual({ y: 0, dx: 0, sum: 0, value: 0 });
+  expect(wrong).toEqual({ y: 0, dx: 0, sum: 0, value: 0, scaled: 0 });
 });

@@ -1,5 +1,5 @@
 // log_softmax.wgsl, log_softmax_backward.wgsl, nll_loss.wgsl, nll_loss_backward.wgsl and cross_entropy.wgsl against
-// float64, at ordinary and extreme logits.
+// float64, at ordinary, extreme and non-finite logits.
 
 import { describe, expect, it } from 'vitest';
 import { crossEntropy } from '../../src/ops/cross_entropy.ts';
@@ -7,163 +7,153 @@ import { logSoftmax } from '../../src/ops/log_softmax.ts';
 import { logSoftmaxBackward } from '../../src/ops/log_softmax_backward.ts';
 import { nllLoss } from '../../src/ops/nll_loss.ts';
 import { nllLossBackward } from '../../src/ops/nll_loss_backward.ts';
+import * as reference from '../../src/ops/reference.ts';
 import { run } from '../../src/ops/run.ts';
 import { stepRecord } from '../../src/ops/step.ts';
-import { expectWithin, u, within } from '../support/compare.ts';
-import { awkwardSizes, f32, floats, integers, triples, u32 } from '../support/data.ts';
+import { expectWithin } from '../support/compare.ts';
+import { awkwardSizes, f32, floats, integers, manyRows, u32 } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
-import * as reference from '../support/reference.ts';
+import { runEach } from '../support/run-each.ts';
 
 const device = useDevice();
 const label = 'y';
-const shapes = [
-  ...triples(awkwardSizes, 6).map(([rows, columns]) => [rows, columns] as const),
-  [64, 10] as const,
-  [65_537, 2] as const,
-];
-/** A padded batch: about half of the rows hold data. */
-const validOf = (rows: number) => Math.ceil(rows / 2);
+const { u, within } = reference;
 
-it('log_softmax is within its bound for logits up to ±20', async () => {
-  for (const [rows, columns] of shapes) {
-    const x = floats(rows * columns, rows, -20, 20);
-    const { y } = await run(device(), { x: f32(x, rows, columns) }, (r, t) => ({
-      y: logSoftmax(r, { label, ...t }),
-    }));
-    expectWithin(
-      'log_softmax',
-      y,
-      within(reference.logSoftmax(x, rows, columns), reference.logSoftmaxBound(columns, 20)),
-    );
-  }
-});
+/** Every awkward number of columns for a number of rows; few for very many rows, or a grid of more than 65,535 groups. */
+const widthsFor = (rows: number): readonly number[] => (rows === manyRows ? [2, 65] : awkwardSizes);
+const rowCounts = [...awkwardSizes, manyRows];
+/** Padded batches, of which about half of the rows hold data, and full ones take turns. */
+const validRows = (rows: number, trial: number) => (trial % 2 === 0 ? Math.ceil(rows / 2) : rows);
 
-it('log_softmax_backward takes the share of the summed gradient away', async () => {
-  for (const [rows, columns] of shapes) {
-    const y = Float32Array.from(reference.logSoftmax(floats(rows * columns, rows, -5, 5), rows, columns));
-    const dy = floats(rows * columns, rows + 1);
-    const { dx } = await run(device(), { dy: f32(dy, rows, columns), y: f32(y, rows, columns) }, (r, t) => ({
-      dx: logSoftmaxBackward(r, { label, ...t }),
+describe.each(rowCounts)('%i rows', (rows) => {
+  const widths = widthsFor(rows);
+
+  it('log_softmax is within its bound for logits up to ±20', async () => {
+    const trials = widths.map((columns) => ({
+      x: f32(floats(rows * columns, rows + columns, -20, 20), rows, columns),
     }));
-    const expected = [...dy].map((d, c) => {
-      const start = c - (c % columns);
-      const row = [...dy.slice(start, start + columns)];
-      const sum = row.reduce((total, v) => total + v, 0);
-      const magnitude = row.reduce((total, v) => total + Math.abs(v), 0);
-      const probability = Math.exp(y[c] as number);
-      // exp is within 3 + 2·|x| ULP, the sum rounds once an element, product and difference once each.
-      const relative = (3 + 2 * Math.abs(y[c] as number)) * 2 * u + columns * u + 2 * u;
+    const found = await runEach(device(), trials, (r, t) => ({ y: logSoftmax(r, { label, ...t }) }));
+    widths.forEach((columns, i) => {
+      const exact = reference.logSoftmax(trials[i]?.x.data ?? [], rows, columns);
+      expectWithin('log_softmax', found[i]?.y ?? [], within(exact, reference.logSoftmaxBound(columns, 20)));
+    });
+  });
+
+  it('log_softmax_backward takes the share of the summed gradient away', async () => {
+    const trials = widths.map((columns) => {
+      const x = floats(rows * columns, rows + columns, -5, 5);
       return {
-        value: d - probability * sum,
-        bound: probability * magnitude * relative + 2 * u * (Math.abs(d) + magnitude),
+        dy: f32(floats(rows * columns, rows + columns + 1), rows, columns),
+        y: f32(reference.logSoftmax(x, rows, columns), rows, columns),
       };
     });
-    expectWithin('log_softmax_backward', dx, expected);
-  }
-});
-
-it('nll_loss picks the target, nll_loss_backward spreads the mean', async () => {
-  for (const [rows, columns] of shapes) {
-    const valid = validOf(rows);
-    const logProbability = floats(rows * columns, rows, -5, 0);
-    const targets = integers(rows, rows + 1, columns);
-    const inputs = {
-      logProbability: f32(logProbability, rows, columns),
-      targets: u32(targets, rows),
-      step: stepRecord({ rows: valid }),
-    };
-    const { y, d } = await run(device(), inputs, (r, { logProbability: x, targets: t, step }) => ({
-      y: nllLoss(r, { label, logProbability: x, targets: t, step }),
-      d: nllLossBackward(r, { label: 'd', targets: t, columns, step }),
-    }));
-    const picked = Array.from(targets, (target, i) =>
-      i < valid ? -(logProbability[i * columns + target] as number) : 0,
-    );
-    expectWithin('nll_loss', y, within(picked, 0));
-    const gradient = Array.from({ length: rows * columns }, (_, c) => {
-      const i = Math.floor(c / columns);
-      return i < valid && targets[i] === c % columns ? -1 / valid : 0;
+    const found = await runEach(device(), trials, (r, t) => ({ dx: logSoftmaxBackward(r, { label, ...t }) }));
+    widths.forEach((columns, i) => {
+      const { dy, y } = trials[i] as (typeof trials)[0];
+      const exact = reference.logSoftmaxBackward(dy.data, y.data, rows, columns);
+      expectWithin('log_softmax_backward', found[i]?.dx ?? [], exact);
     });
-    expectWithin(
-      'nll_loss_backward',
-      d,
-      gradient.map((value) => ({ value, bound: 5 * u * Math.abs(value) })),
-    );
-  }
+  });
+
+  it('nll_loss picks the target, nll_loss_backward spreads the mean', async () => {
+    const trials = widths.map((columns, i) => ({
+      logProbability: f32(floats(rows * columns, rows + columns, -5, 0), rows, columns),
+      targets: u32(integers(rows, rows + columns + 1, columns), rows),
+      step: stepRecord({ rows: validRows(rows, i) }),
+    }));
+    const found = await runEach(device(), trials, (r, { logProbability, targets, step }, i) => ({
+      y: nllLoss(r, { label, logProbability, targets, step }),
+      d: nllLossBackward(r, { label: 'd', targets, columns: widths[i] as number, step }),
+    }));
+    widths.forEach((columns, i) => {
+      const valid = validRows(rows, i);
+      const { logProbability, targets } = trials[i] as (typeof trials)[0];
+      const exact = reference.nllLoss(logProbability.data, targets.data, rows, columns, valid);
+      expectWithin('nll_loss', found[i]?.y ?? [], exact);
+      const gradient = reference.nllLossBackward(targets.data, rows, columns, valid);
+      expectWithin('nll_loss_backward', found[i]?.d ?? [], gradient);
+    });
+  });
+
+  it('cross_entropy is within its bounds for logits up to ±20', async () => {
+    const trials = widths.map((columns, i) => ({
+      logits: f32(floats(rows * columns, rows + columns, -20, 20), rows, columns),
+      targets: u32(integers(rows, rows + columns + 1, columns), rows),
+      step: stepRecord({ rows: validRows(rows, i) }),
+    }));
+    const found = await runEach(device(), trials, (r, t) => {
+      const both = crossEntropy(r, { label, gradient: true, ...t });
+      return { ...both, alone: crossEntropy(r, { label, gradient: false, ...t }).rowLoss };
+    });
+    widths.forEach((columns, i) => {
+      const valid = validRows(rows, i);
+      const { logits, targets } = trials[i] as (typeof trials)[0];
+      const exact = reference.crossEntropy(logits.data, targets.data, rows, columns, valid, 20);
+      const { rowLoss = [], dLogits = [], alone = [] } = found[i] ?? {};
+      expectWithin('cross_entropy loss', rowLoss, exact.rowLoss);
+      expectWithin('cross_entropy gradient', dLogits, exact.gradient);
+      expectWithin('cross_entropy without gradient', alone, within(rowLoss, 0));
+    });
+  });
 });
 
-describe('cross_entropy', () => {
-  const compute = async (
-    x: ArrayLike<number>,
-    targets: ArrayLike<number>,
-    rows: number,
-    columns: number,
-    valid: number,
-    gradient = true,
-  ) =>
-    run(
-      device(),
-      { logits: f32(x, rows, columns), targets: u32(targets, rows), step: stepRecord({ rows: valid }) },
-      (r, t) => {
-        const { rowLoss, dLogits } = crossEntropy(r, { label, gradient, ...t });
-        return gradient ? { rowLoss, dLogits } : { rowLoss, dLogits: rowLoss };
-      },
-    );
-
-  it('is within its bounds for logits up to ±20, with padded rows', async () => {
-    for (const [rows, columns] of shapes) {
-      const valid = validOf(rows);
-      const x = floats(rows * columns, rows, -20, 20);
-      const targets = integers(rows, rows + 1, columns);
-      const { rowLoss, dLogits } = await compute(x, targets, rows, columns, valid);
-      const expected = reference.crossEntropy(x, targets, rows, columns, valid);
-      expectWithin(
-        'cross_entropy loss',
-        rowLoss,
-        within(expected.rowLoss, reference.logSoftmaxBound(columns, 20)),
-      );
-      // A probability carries the relative error of an exp and of the sum of exps, then of two divisions.
-      const relative = 2 * (3 + 2 * 40) * 2 * u + (columns + 8) * u;
-      expectWithin('cross_entropy gradient', dLogits, within(expected.gradient, relative / valid));
-    }
+/** One row of logits by both ways, that of the plain plan and that of the fused one. */
+async function bothWays(logits: readonly number[], target: number) {
+  const inputs = {
+    logits: f32(logits, 1, logits.length),
+    targets: u32([target], 1),
+    step: stepRecord({ rows: 1 }),
+  };
+  return run(device(), inputs, (r, t) => {
+    const y = logSoftmax(r, { label, x: t.logits });
+    const dy = nllLossBackward(r, { label: 'dy', targets: t.targets, columns: logits.length, step: t.step });
+    return {
+      ...crossEntropy(r, { label, gradient: true, ...t }),
+      plainLoss: nllLoss(r, { label: 'loss', logProbability: y, targets: t.targets, step: t.step }),
+      plainGradient: logSoftmaxBackward(r, { label: 'dx', dy, y }),
+    };
   });
+}
 
-  it('gives the same losses without the gradient', async () => {
-    const x = floats(64 * 10, 1, -5, 5);
-    const targets = integers(64, 2, 10);
-    const withGradient = await compute(x, targets, 64, 10, 64);
-    const without = await compute(x, targets, 64, 10, 64, false);
-    expect([...without.rowLoss]).toEqual([...withGradient.rowLoss]);
-  });
+it.each([
+  ['±1e4', [1e4, -1e4, 0], 0, 0],
+  ['±1e4, wrong', [1e4, -1e4, 0], 1, 2e4],
+  ['1e30', [1e30, 0, 0], 0, 0],
+  ['1e30, wrong', [1e30, 0, 0], 1, 1e30],
+  ['far below 0', [-1e4, -1e4 - 1, -1e4 - 2], 0, Math.log(1 + Math.exp(-1) + Math.exp(-2))],
+  ['all equal', [3, 3, 3], 2, Math.log(3)],
+  ['a single class', [5], 0, 0],
+])('losses are right and finite at logits of %s', async (_, logits, target, loss) => {
+  const { rowLoss, dLogits, plainLoss, plainGradient } = await bothWays(logits, target);
+  // At most 2·10⁴ apart, exp gives 0 or 1; near each other it is within 3 ULP. The loss is rounded relative to itself.
+  const bound = 1e-6 + 4 * u * loss;
+  expectWithin('cross_entropy extremes', rowLoss, [{ value: loss, bound }]);
+  expectWithin('nll_loss(log_softmax) extremes', plainLoss, [{ value: loss, bound }]);
+  const probabilities = reference.logSoftmax(Float32Array.from(logits), 1, logits.length).map(Math.exp);
+  const gradient = probabilities.map((p, j) => p - (j === target ? 1 : 0));
+  expectWithin('cross_entropy extremes', dLogits, within(gradient, 1e-6));
+  expectWithin('log_softmax_backward extremes', plainGradient, within(gradient, 1e-6));
+});
 
-  it.each([
-    ['±1e4', [1e4, -1e4, 0], 0, 0],
-    ['±1e4, wrong', [1e4, -1e4, 0], 1, 2e4],
-    ['1e30', [1e30, 0, 0], 0, 0],
-    ['1e30, wrong', [1e30, 0, 0], 1, 1e30],
-    ['all equal', [3, 3, 3], 2, Math.log(3)],
-  ])('is right and finite at %s', async (_, logits, target, loss) => {
-    const { rowLoss, dLogits } = await compute(logits, [target], 1, 3, 1);
-    expectWithin('cross_entropy extremes', rowLoss, [{ value: loss, bound: 1e-6 + 4 * u * loss }]);
-    const { gradient } = reference.crossEntropy(Float32Array.from(logits), [target], 1, 3, 1);
-    expectWithin('cross_entropy extremes', dLogits, within(gradient, 1e-6));
-  });
-
-  it('of a single class is 0', async () => {
-    const { rowLoss, dLogits } = await compute([5, -5], [0, 0], 2, 1, 2);
-    expect([...rowLoss, ...dLogits]).toEqual([0, 0, 0, 0]);
-  });
-
-  it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
-    'marks a row with a logit of %d',
-    async (bad) => {
-      for (const column of [0, 1, 2]) {
-        const x = [0, 0, 0, 1, 2, 3];
-        x[3 + column] = bad;
-        const { rowLoss } = await compute(x, [0, 0], 2, 3, 2);
-        expect(rowLoss[0]).toBeCloseTo(Math.log(3), 5);
-        expect(rowLoss[1]).toBeNaN();
+it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+  'a logit of %d makes its row’s loss a NaN, and no other',
+  async (bad) => {
+    for (const column of [0, 1, 2]) {
+      const x = [0, 0, 0, 1, 2, 3, 0, 0, 0];
+      x[3 + column] = bad;
+      const inputs = { logits: f32(x, 3, 3), targets: u32([0, 0, 0], 3), step: stepRecord({ rows: 3 }) };
+      const { rowLoss, plain } = await run(device(), inputs, (r, t) => {
+        const logProbability = logSoftmax(r, { label, x: t.logits });
+        return {
+          rowLoss: crossEntropy(r, { label, gradient: true, ...t }).rowLoss,
+          plain: nllLoss(r, { label: 'loss', logProbability, targets: t.targets, step: t.step }),
+        };
+      });
+      for (const losses of [rowLoss, plain]) {
+        expect(losses[0]).toBeCloseTo(Math.log(3), 5);
+        expect(losses[1]).toBeNaN();
+        expect(losses[2]).toBeCloseTo(Math.log(3), 5);
       }
-    },
-  );
-});
+    }
+  },
+);

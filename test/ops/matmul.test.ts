@@ -1,116 +1,161 @@
-// Both matmul kernels, matmul.wgsl and matmul_subgroup.wgsl, against float64: every transposition, operand type and
-// epilogue over awkward sizes.
+// Both matmul kernels, matmul.wgsl and matmul_subgroup.wgsl, against float64: every transposition over awkward sizes
+// pairwise, and what layers ask of them over random sizes.
 
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type MatmulCore, matmul, matmulCore } from '../../src/ops/matmul.ts';
+import * as reference from '../../src/ops/reference.ts';
 import { run } from '../../src/ops/run.ts';
 import { expectWithin } from '../support/compare.ts';
-import { awkwardSizes, f32, floats, integers, triples, u8 } from '../support/data.ts';
+import { awkwardSizes, f32, floats, integers, manyRows, triples, u8 } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
-import * as reference from '../support/reference.ts';
 
 const device = useDevice();
 const cores: MatmulCore[] = ['tile', 'subgroup'];
 
-describe.each(cores)('%s core', (core) => {
-  it.each([
-    { aTransposed: false, bTransposed: false },
-    { aTransposed: false, bTransposed: true },
-    { aTransposed: true, bTransposed: false },
-    { aTransposed: true, bTransposed: true },
-  ])('multiplies over awkward sizes, %o', async ({ aTransposed, bTransposed }) => {
-    for (const [m, n, k] of [
-      ...triples(awkwardSizes, 1),
-      ...triples(
-        awkwardSizes.filter((s) => s < 130),
-        2,
-      ),
-    ]) {
-      const a = floats(m * k, m);
-      const b = floats(k * n, n + 1000);
-      const inputs = {
-        a: f32(a, ...(aTransposed ? [k, m] : [m, k])),
-        b: f32(b, ...(bTransposed ? [n, k] : [k, n])),
-      };
-      const { c } = await run(device(), inputs, (r, t) => ({
-        c: matmul(r, { label: 'c', ...t, aTransposed, bTransposed, core }),
-      }));
-      const expected = reference.matmul(
-        reference.matrix(a, m, k, aTransposed),
-        reference.matrix(b, k, n, bTransposed),
-      );
-      expectWithin(`matmul ${core} ${aTransposed ? 'Aᵀ' : 'A'}·${bTransposed ? 'Bᵀ' : 'B'}`, c, expected);
-    }
-  });
+/** The columns × rows copy of a rows × columns matrix. */
+const transpose = (data: Float32Array, rows: number, columns: number) =>
+  Float32Array.from(data, (_, i) => data[(i % rows) * columns + Math.floor(i / rows)] as number);
 
-  it.each([
-    [64, 512, 784],
-    [5, 33, 28],
-    [33, 7, 4],
-  ])('reads u8 rows as [0, 1], adds a bias and rectifies: [%i, %i, %i]', async (m, n, k) => {
-    const pixels = integers(m * k, 5, 256);
-    const w = floats(n * k, 6);
-    const bias = floats(n, 7);
-    const { c } = await run(
-      device(),
-      { a: u8(pixels, m, k), b: f32(w, n, k), bias: f32(bias, n) },
-      (r, t) => ({
-        c: matmul(r, { label: 'c', ...t, bTransposed: true, relu: true, core }),
+const transpositions = [
+  { name: 'A·B', aTransposed: false, bTransposed: false },
+  { name: 'A·Bᵀ', aTransposed: false, bTransposed: true },
+  { name: 'Aᵀ·B', aTransposed: true, bTransposed: false },
+  { name: 'Aᵀ·Bᵀ', aTransposed: true, bTransposed: true },
+];
+/** Beyond this many multiplications the transpositions take turns. */
+const large = 2 ** 20;
+
+/** One product by both cores in all four transpositions, against one reference. */
+async function expectProducts(m: number, n: number, k: number, seed: number): Promise<void> {
+  const [a, b] = [floats(m * k, seed), floats(k * n, seed + 1)];
+  const inputs = {
+    a: f32(a, m, k),
+    aT: f32(transpose(a, m, k), k, m),
+    b: f32(b, k, n),
+    bT: f32(transpose(b, k, n), n, k),
+  };
+  const chosen =
+    m * n * k <= large ? transpositions : [transpositions[seed % 4] as (typeof transpositions)[0]];
+  const found = await run(device(), inputs, (r, t) => {
+    const products = cores.flatMap((core) =>
+      chosen.map(({ name, aTransposed, bTransposed }) => {
+        const operands = { a: aTransposed ? t.aT : t.a, b: bTransposed ? t.bT : t.b };
+        const c = matmul(r, { label: 'c', ...operands, aTransposed, bTransposed, core });
+        return [`${core} ${name}`, c] as const;
       }),
     );
-    const scaled = Array.from(pixels, (p) => p / 255);
-    const product = reference.matmul(reference.matrix(scaled, m, k), reference.matrix(w, k, n, true));
-    expectWithin(
-      `matmul ${core} u8 + bias, ReLU`,
-      c,
-      product.map((value, i) => reference.relu(reference.plus(value, bias[i % n] as number))),
-    );
+    return Object.fromEntries(products);
   });
+  const expected = reference.matmul(reference.matrix(a, m, k), reference.matrix(b, k, n));
+  expect(Object.keys(found)).toHaveLength(cores.length * chosen.length);
+  for (const [name, c] of Object.entries(found)) expectWithin(`matmul ${name}`, c, expected);
+}
 
-  it('reads u8 as the right operand', async () => {
-    const [m, n, k] = [17, 28, 64];
-    const a = floats(k * m, 8);
-    const pixels = integers(k * n, 9, 256);
-    const { c } = await run(device(), { a: f32(a, k, m), b: u8(pixels, k, n) }, (r, t) => ({
-      c: matmul(r, { label: 'c', ...t, aTransposed: true, core }),
-    }));
-    const scaled = Array.from(pixels, (p) => p / 255);
-    expectWithin(
-      `matmul ${core} Aᵀ·u8`,
-      c,
-      reference.matmul(reference.matrix(a, m, k, true), reference.matrix(scaled, k, n)),
-    );
+describe('multiplies in every transposition', () => {
+  it.each(awkwardSizes)('m = %i with every n and k, pairwise', async (size) => {
+    const chosen = triples(awkwardSizes).filter(([m]) => m === size);
+    for (const [i, [m, n, k]] of chosen.entries()) await expectProducts(m, n, k, 101 * m + i);
   });
 
   it.each([
-    [33, 65, 17],
-    [32, 64, 16],
-  ])('masks and accumulates: [%i, %i, %i]', async (m, n, k) => {
-    const a = floats(m * k, 10);
-    const b = floats(k * n, 11);
-    const mask = floats(m * n, 12).map((v, i) => (i % 5 === 0 ? 0 : v));
-    const before = floats(m * n, 13);
-    const inputs = { a: f32(a, m, k), b: f32(b, k, n), mask: f32(mask, m, n), out: f32(before, m, n) };
-    const { out } = await run(device(), inputs, (r, t) => {
-      matmul(r, { label: 'c', ...t, accumulate: true, core });
-      return { out: t.out };
-    });
-    const product = reference.matmul(reference.matrix(a, m, k), reference.matrix(b, k, n));
-    const masked = product.map((p, i) => ((mask[i] as number) > 0 ? p : { value: 0, bound: 0 }));
-    expectWithin(
-      `matmul ${core} mask, accumulate`,
-      out,
-      masked.map((p, i) => reference.plus(p, before[i] as number)),
+    [manyRows, 3, 2],
+    [2, manyRows, 3],
+    [3, 2, manyRows],
+  ])('[%i, %i, %i]', (m, n, k) => expectProducts(m, n, k, 7));
+});
+
+/** How layers call matmul: what differs is compiled in. All variants of the kernels' constants are in variants.test.ts. */
+const uses: Readonly<Record<string, Use>> = {
+  'plain forward': { bTransposed: true },
+  forward: { bTransposed: true, other: 'bias', relu: true },
+  'forward from u8': { aU8: true, bTransposed: true, other: 'bias', relu: true },
+  logits: { bTransposed: true, other: 'bias' },
+  dX: {},
+  'masked dX': { other: 'mask' },
+  dW: { aTransposed: true },
+  'dW from u8, accumulated': { aTransposed: true, bU8: true, accumulate: true },
+  'everything at once': { other: 'mask', relu: true, accumulate: true },
+};
+
+interface Use {
+  readonly aTransposed?: boolean;
+  readonly bTransposed?: boolean;
+  readonly aU8?: boolean;
+  readonly bU8?: boolean;
+  readonly other?: 'bias' | 'mask';
+  readonly relu?: boolean;
+  readonly accumulate?: boolean;
+}
+
+/** A use on random data of the given sizes; about a fifth of the mask's and of the operands' values are zeros. */
+async function expectUse(core: MatmulCore, name: string, m: number, n: number, k: number, seed: number) {
+  const use = uses[name] as Use;
+  const { aTransposed = false, bTransposed = false, other, relu = false, accumulate = false } = use;
+  const operand = (isU8: boolean | undefined, rows: number, columns: number, salt: number) => {
+    const count = rows * columns;
+    if (isU8 !== true) {
+      const data = floats(count, seed + salt).map((v, i) => (i % 5 === 3 ? 0 : v));
+      return { host: f32(data, rows, columns), values: data };
+    }
+    const bytes = integers(count, seed + salt, 256);
+    return { host: u8(bytes, rows, columns), values: Array.from(bytes, (v) => v / 255) };
+  };
+  const a = aTransposed ? operand(use.aU8, k, m, 1) : operand(use.aU8, m, k, 1);
+  const b = bTransposed ? operand(use.bU8, n, k, 2) : operand(use.bU8, k, n, 2);
+  const bias = floats(n, seed + 3);
+  const mask = floats(m * n, seed + 4).map((v, i) => (i % 5 === 0 ? 0 : v));
+  const before = floats(m * n, seed + 5);
+  const inputs = { a: a.host, b: b.host, bias: f32(bias, n), mask: f32(mask, m, n), out: f32(before, m, n) };
+  const { c } = await run(device(), inputs, (r, t) => {
+    const extra = other === undefined ? {} : other === 'bias' ? { bias: t.bias } : { mask: t.mask };
+    const out = accumulate ? { out: t.out } : {};
+    const options = { aTransposed, bTransposed, relu, accumulate, core };
+    return { c: matmul(r, { label: 'c', a: t.a, b: t.b, ...options, ...extra, ...out }) };
+  });
+  const product = reference.matmul(
+    reference.matrix(a.values, m, k, aTransposed),
+    reference.matrix(b.values, k, n, bTransposed),
+  );
+  const expected = product.map((sum, i) => {
+    let value = other === 'bias' ? reference.plus(sum, bias[i % n] as number) : sum;
+    if (relu) value = reference.relu(value);
+    if (other === 'mask') value = reference.masked(value, mask[i] as number);
+    return accumulate ? reference.plus(value, before[i] as number) : value;
+  });
+  expectWithin(`matmul ${core}, ${name}`, c, expected);
+}
+
+describe.each(cores)('%s core', (core) => {
+  describe.each(Object.keys(uses))('%s', (use) => {
+    // Sides that are multiples of four take the vector loads, the others the scalar ones.
+    it.each([
+      [36, 20, 8],
+      [33, 37, 19],
+      [5, 12, 18],
+    ])('[%i, %i, %i]', (m, n, k) => expectUse(core, use, m, n, k, 10 * m));
+  });
+
+  it('at any size', async () => {
+    const size = fc.integer({ min: 1, max: 90 });
+    const trial = fc.tuple(fc.constantFrom(...Object.keys(uses)), size, size, size, fc.nat());
+    await fc.assert(
+      fc.asyncProperty(trial, (given) => expectUse(core, ...given)),
+      { numRuns: 50, seed: 1 },
     );
   });
 
-  it('keeps a NaN through the rectifier', async () => {
+  it('keeps a NaN through the rectifier and the mask', async () => {
     const a = f32([Number.NaN, 1, -1, 1], 2, 2);
-    const { c } = await run(device(), { a, b: f32([1, 0, 0, 1], 2, 2) }, (r, t) => ({
-      c: matmul(r, { label: 'c', ...t, relu: true, core }),
+    const mask = f32([1, 1, 0, 1], 2, 2);
+    const { c, d } = await run(device(), { a, b: f32([1, 0, 0, 1], 2, 2), mask }, (r, t) => ({
+      c: matmul(r, { label: 'c', a: t.a, b: t.b, relu: true, core }),
+      d: matmul(r, { label: 'd', a: t.a, b: t.b, mask: t.mask, core }),
     }));
     expect(c[0]).toBeNaN();
     expect([...c.slice(2)]).toEqual([0, 1]);
+    expect(d[0]).toBeNaN();
+    expect([...d.slice(2)]).toEqual([0, 1]);
   });
 });
 

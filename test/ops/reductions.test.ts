@@ -4,108 +4,92 @@ import { expect, it } from 'vitest';
 import { columnSum } from '../../src/ops/column_sum.ts';
 import { confusion } from '../../src/ops/confusion.ts';
 import { meanLoss } from '../../src/ops/mean_loss.ts';
-import { run } from '../../src/ops/run.ts';
+import * as reference from '../../src/ops/reference.ts';
 import { stepRecord } from '../../src/ops/step.ts';
-import { expectWithin, u } from '../support/compare.ts';
-import { awkwardSizes, f32, floats, integers, triples, u32 } from '../support/data.ts';
+import { expectWithin } from '../support/compare.ts';
+import { awkwardSizes, f32, floats, integers, manyRows, u32 } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
-import * as reference from '../support/reference.ts';
+import { runEach } from '../support/run-each.ts';
 
 const device = useDevice();
 const label = 'y';
+const sizes = [...awkwardSizes, manyRows];
 
-it('column_sum adds up each column, and accumulates when asked', async () => {
-  const shapes = [
-    ...triples(awkwardSizes, 4).map(([rows, columns]) => [rows, columns] as const),
-    [65_537, 10] as const,
-  ];
-  for (const [rows, columns] of shapes) {
-    const x = floats(rows * columns, rows);
-    const before = floats(columns, columns);
-    const inputs = { x: f32(x, rows, columns), out: f32(before, columns) };
-    const { y, out } = await run(device(), inputs, (r, t) => {
-      columnSum(r, { label, ...t, accumulate: true });
-      return { y: columnSum(r, { label, x: t.x }), out: t.out };
-    });
-    const expected = reference.columnSum(x, rows, columns);
-    expectWithin('column_sum', y, expected);
-    expectWithin(
-      'column_sum accumulate',
-      out,
-      expected.map((sum, j) => reference.plus(sum, before[j] as number)),
-    );
-  }
+it.each(sizes)('column_sum adds up each column of %i rows, and accumulates when asked', async (rows) => {
+  const widths = rows === manyRows ? [10] : awkwardSizes;
+  const trials = widths.map((columns) => ({
+    x: f32(floats(rows * columns, rows + columns), rows, columns),
+    out: f32(floats(columns, columns), columns),
+  }));
+  const found = await runEach(device(), trials, (r, t) => {
+    columnSum(r, { label, ...t, accumulate: true });
+    return { y: columnSum(r, { label, x: t.x }), out: t.out };
+  });
+  widths.forEach((columns, i) => {
+    const { x, out } = trials[i] as (typeof trials)[0];
+    const sums = reference.columnSum(x.data, rows, columns);
+    expectWithin('column_sum', found[i]?.y ?? [], sums);
+    const added = sums.map((sum, j) => reference.plus(sum, out.data[j] as number));
+    expectWithin('column_sum accumulate', found[i]?.out ?? [], added);
+  });
 });
 
 it('mean_loss divides by the rows of the batch and writes to the slot of the step', async () => {
-  for (const rows of [...awkwardSizes, 65_537]) {
-    for (const valid of new Set([rows, Math.ceil(rows / 2), 1])) {
-      const rowLoss = floats(rows, rows, 0, 4);
-      const inputs = {
-        rowLoss: f32(rowLoss, rows),
-        out: f32([7, 7, 7, 7], 4),
-        step: stepRecord({ rows: valid, slot: 2 }),
-      };
-      const { out } = await run(device(), inputs, (r, t) => {
-        meanLoss(r, { label, ...t });
-        return { out: t.out };
-      });
-      const sum = rowLoss.slice(0, valid).reduce((total, v) => total + v, 0);
-      const bound = (2 * valid + 3) * u * (sum / valid);
-      expectWithin(
-        'mean_loss',
-        out,
-        [7, 7, sum / valid, 7].map((value, i) => ({ value, bound: i === 2 ? bound : 0 })),
-      );
-    }
-  }
+  const shapes = sizes.flatMap((rows) =>
+    [...new Set([rows, Math.ceil(rows / 2), 1])].map((valid) => ({ rows, valid })),
+  );
+  const trials = shapes.map(({ rows, valid }) => ({
+    rowLoss: f32(floats(rows, rows, 0, 4), rows),
+    out: f32([7, 7, 7, 7], 4),
+    step: stepRecord({ rows: valid, slot: 2 }),
+  }));
+  const found = await runEach(device(), trials, (r, t) => {
+    meanLoss(r, { label, ...t });
+    return { out: t.out };
+  });
+  shapes.forEach(({ valid }, i) => {
+    const mean = reference.meanLoss(trials[i]?.rowLoss.data ?? [], valid);
+    expectWithin('mean_loss', found[i]?.out ?? [], reference.within([7, 7, 7, 7], 0).with(2, mean));
+  });
 });
 
 it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
-  'mean_loss reports a row of %d',
+  'mean_loss reports a row of %d, wherever it is, unless it is padding',
   async (bad) => {
-    for (const at of [0, 63, 64, 99]) {
-      const rowLoss = floats(100, 1, 0, 4);
+    const [rows, valid] = [200, 150];
+    const trials = Array.from({ length: rows }, (_, at) => {
+      const rowLoss = floats(rows, at, 0, 4);
       rowLoss[at] = bad;
-      const inputs = { rowLoss: f32(rowLoss, 100), out: f32([0], 1), step: stepRecord({ rows: 100 }) };
-      const { out } = await run(device(), inputs, (r, t) => {
-        meanLoss(r, { label, ...t });
-        return { out: t.out };
-      });
-      expect(out[0]).toBeNaN();
-    }
+      return { rowLoss: f32(rowLoss, rows), out: f32([0], 1), step: stepRecord({ rows: valid }) };
+    });
+    const found = await runEach(device(), trials, (r, t) => {
+      meanLoss(r, { label, ...t });
+      return { out: t.out };
+    });
+    const finite = found.map(({ out }) => Number.isFinite(out[0]));
+    expect(finite).toEqual(Array.from({ length: rows }, (_, at) => at >= valid));
+    expect(found[0]?.out[0]).toBeNaN();
   },
 );
 
-it('confusion counts target and first largest logit, for the rows of the batch', async () => {
-  const shapes = [
-    ...triples(
-      awkwardSizes.filter((s) => s < 130),
-      5,
-    ).map(([r, c]) => [r, c] as const),
-    [65_537, 10] as const,
-  ];
-  for (const [rows, columns] of shapes) {
-    const valid = Math.ceil(rows / 2);
-    const logits = Float32Array.from(integers(rows * columns, rows, 5)); // few values: many ties
-    const targets = integers(rows, rows + 1, columns);
-    const before = integers(columns * columns, 3, 10);
-    const inputs = {
-      logits: f32(logits, rows, columns),
-      targets: u32(targets, rows),
-      counts: u32(before, columns, columns),
+it.each(sizes)('confusion counts target and first largest logit of %i rows', async (rows) => {
+  const widths = rows === manyRows ? [10] : awkwardSizes.filter((columns) => columns < 130);
+  const trials = widths.flatMap((columns) =>
+    [Math.ceil(rows / 2), rows].map((valid) => ({
+      logits: f32(integers(rows * columns, rows + columns, 5), rows, columns), // few values: many ties
+      targets: u32(integers(rows, rows + columns + 1, columns), rows),
+      counts: u32(integers(columns * columns, 3, 10), columns, columns),
       step: stepRecord({ rows: valid }),
-    };
-    const { counts } = await run(device(), inputs, (r, t) => {
-      confusion(r, { label, ...t });
-      return { counts: t.counts };
-    });
-    const expected = [...before];
-    for (let i = 0; i < valid; i++) {
-      const row = [...logits.slice(i * columns, (i + 1) * columns)];
-      const cell = (targets[i] as number) * columns + row.indexOf(Math.max(...row));
-      expected[cell] = (expected[cell] as number) + 1;
-    }
-    expect([...counts]).toEqual(expected);
-  }
+    })),
+  );
+  const found = await runEach(device(), trials, (r, t) => {
+    confusion(r, { label, ...t });
+    return { counts: t.counts };
+  });
+  trials.forEach(({ logits, targets, counts }, i) => {
+    const columns = logits.shape[1] as number;
+    const valid = i % 2 === 0 ? Math.ceil(rows / 2) : rows;
+    const exact = reference.confusion(logits.data, targets.data, columns, valid, counts.data);
+    expectWithin('confusion', found[i]?.counts ?? [], reference.within(exact, 0));
+  });
 });

@@ -2,15 +2,7 @@
 // bound the worst element got, also when all is well.
 
 import { afterAll, expect } from 'vitest';
-
-/** A reference value and the absolute error allowed around it. */
-export interface Bounded {
-  readonly value: number;
-  readonly bound: number;
-}
-
-/** Unit roundoff of float32. */
-export const u = 2 ** -24;
+import { type Bounded, compare } from '../../src/ops/reference.ts';
 
 const worstShares = new Map<string, number>();
 
@@ -23,22 +15,14 @@ afterAll(() => {
   worstShares.clear();
 });
 
-/** Expects every element within its bound; a bound of 0 asks for equality. */
+/** Expects every element within its bound; a bound of 0 asks for equality, a value of NaN for a NaN. */
 export function expectWithin(name: string, found: ArrayLike<number>, reference: readonly Bounded[]): void {
   expect(found.length, `${name}: length`).toBe(reference.length);
-  let worst = worstShares.get(name) ?? 0;
-  const wrong: string[] = [];
-  reference.forEach(({ value, bound }, i) => {
-    const error = Math.abs((found[i] as number) - value);
-    const share = error === 0 || Object.is(found[i], value) ? 0 : error / bound;
-    // A NaN compares false with everything, so ask for what is right.
-    if (share <= 1) worst = Math.max(worst, share);
-    else wrong.push(`[${i}] is ${found[i]}, expected ${value} ± ${bound}`);
-  });
-  expect(wrong.slice(0, 5), `${name}: ${wrong.length} of ${reference.length} elements are wrong`).toEqual([]);
-  worstShares.set(name, worst);
+  const { worst, wrong, first } = compare(found, reference);
+  if (wrong > 0) {
+    const { value, bound } = reference[first] as Bounded;
+    const [of, where] = [`${wrong} of ${reference.length} elements are wrong`, `the first at ${first}`];
+    expect.fail(`${name}: ${of}, ${where}: found ${found[first]}, expected ${value} ± ${bound}`);
+  }
+  worstShares.set(name, Math.max(worstShares.get(name) ?? 0, worst));
 }
-
-/** The same bound for all values. */
-export const within = (values: readonly number[], bound: number): Bounded[] =>
-  values.map((value) => ({ value, bound }));

@@ -1,4 +1,4 @@
-// Seeded test data, and shorthands for what `run` takes.
+// Seeded test data, the sizes that tests go over, and shorthands for what `run` takes.
 
 import type { HostTensor } from '../../src/ops/run.ts';
 import { createGenerator } from '../../src/random/generator.ts';
@@ -7,6 +7,9 @@ import { createGenerator } from '../../src/random/generator.ts';
 export const awkwardSizes = [
   1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129, 255, 257, 784,
 ] as const;
+
+/** More than a grid's 65,535 workgroups, and one more than a power of two. */
+export const manyRows = 65_537;
 
 /** Uniform floats in [from, to), the same for the same seed. */
 export function floats(count: number, seed: number, from = -1, to = 1): Float32Array {
@@ -32,10 +35,14 @@ export const u8 = (data: ArrayLike<number>, ...shape: number[]): HostTensor => (
   shape,
 });
 
-/** Combinations of sizes in which every size meets every position, without trying all of them. */
-export function triples(sizes: readonly number[], seed: number): [number, number, number][] {
-  const generator = createGenerator(seed);
-  const shuffled = () => sizes.toSorted(() => (generator.random32() % 2) - 0.5);
-  const [a, b] = [shuffled(), shuffled()];
-  return sizes.map((size, i) => [size, a[i] as number, b[i] as number]);
+/** Every size with every size. */
+export function pairs(sizes: readonly number[]): [number, number][] {
+  return sizes.flatMap((a) => sizes.map((b): [number, number] => [a, b]));
+}
+
+/** Triples in which every two positions see every pair of sizes: a Latin square. */
+export function triples(sizes: readonly number[]): [number, number, number][] {
+  return sizes.flatMap((a, i) =>
+    sizes.map((b, j): [number, number, number] => [a, b, sizes[(i + j) % sizes.length] as number]),
+  );
 }

@@ -1,7 +1,7 @@
 // A whole network in float64 on the host: linear layers with ReLU between them and mean cross-entropy, with the gradient
 // of every parameter and a bound on what float32 may make of it.
 
-import { type Bounded, u } from './compare.ts';
+import { type Bounded, u } from '../../src/ops/reference.ts';
 
 /** Weights [out, in] and biases of a linear layer. */
 export interface HostLinear {

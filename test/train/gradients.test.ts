@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { dataLoader, fromArrays, manualSeed, nn, optim } from '../../src/index.ts';
+import { u } from '../../src/ops/reference.ts';
 import { createTrainer } from '../../src/train/trainer.ts';
-import { expectWithin, u } from '../support/compare.ts';
+import { expectWithin } from '../support/compare.ts';
 import { floats, integers } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
 import { type HostLinear, hostGradients } from '../support/network.ts';

@@ -1,0 +1,312 @@
+// Checks one recorded dispatch alone, on random data, against float64: what `heddle doctor` does on the user's own adapter
+// with every dispatch of the user's own model. A kernel without an entry here does not compile.
+
+import { HeddleError, messageOf } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { KernelSpec } from '../gpu/kernel.ts';
+import type { DispatchDescription } from '../gpu/plan.ts';
+import { elementCount, type Tensor } from '../gpu/tensor.ts';
+import { createGenerator } from '../random/generator.ts';
+import { allKernels, type KernelName } from './kernels.generated.ts';
+import * as reference from './reference.ts';
+import { type Bounded, within } from './reference.ts';
+import { type HostTensor, run } from './run.ts';
+import { stepRecord } from './step.ts';
+
+/** How a dispatch did. */
+export interface CheckResult {
+  readonly kernel: KernelName;
+  /** Constants that make the kernel's variant, e.g. `BIAS RELU LANES=8`; empty when it has none. */
+  readonly variant: string;
+  /** What it was tried on, e.g. `x [64, 512], bias [512], y [64, 512]`. */
+  readonly shape: string;
+  readonly ok: boolean;
+  /** Largest error as a share of what is allowed; at most 1 when ok. */
+  readonly worst: number;
+  /** Elements checked, and how many of them are wrong. */
+  readonly elements: number;
+  readonly wrong: number;
+  /** What is wrong, when something is: count, first index, found and expected value. */
+  readonly message?: string;
+}
+
+/** Data for every binding, and what the written ones should hold afterwards. */
+interface Trial {
+  readonly inputs: Readonly<Record<string, Float32Array | Uint32Array | Uint8Array>>;
+  readonly expected: Readonly<Record<string, readonly Bounded[]>>;
+  /** The step record's content, for kernels that read one. */
+  readonly step?: { readonly rows: number; readonly slot: number; readonly lr: number };
+}
+
+/** A dispatch with its bindings by name, and where random data comes from. */
+interface Subject {
+  readonly params: Readonly<Record<string, number>>;
+  readonly on: (constant: string) => boolean;
+  readonly isU8: (binding: string) => boolean;
+  readonly count: (binding: string) => number;
+  readonly floats: (count: number, from?: number, to?: number) => Float32Array;
+  readonly integers: (count: number, below: number) => Uint32Array;
+}
+
+const nothing = (count: number) => new Float32Array(count).fill(Number.NaN);
+/** Outputs of a ReLU: about half of them 0. */
+const rectified = (values: Float32Array) => values.map((v) => Math.max(0, v));
+/** A batch that is not full: its last quarter is padding. */
+const partOf = (rows: number) => rows - (rows >> 2);
+const largestLogit = 20;
+
+function checkMatmul({ params, on, isU8, count, floats, integers }: Subject): Trial {
+  const { m, n, k, accumulate } = params as { m: number; n: number; k: number; accumulate: number };
+  const operand = (name: string) => {
+    if (!isU8(name)) {
+      const data = floats(count(name));
+      return { data, values: data };
+    }
+    const data = Uint8Array.from(integers(count(name), 256));
+    return { data, values: Array.from(data, (v) => v / 255) };
+  };
+  const [a, b] = [operand('a'), operand('b')];
+  const before = floats(m * n);
+  const other = on('MASK') ? rectified(floats(m * n)) : floats(count('bias_or_mask'));
+  const product = reference.matmul(
+    reference.matrix(a.values, m, k, on('A_TRANSPOSED')),
+    reference.matrix(b.values, k, n, on('B_TRANSPOSED')),
+  );
+  const c = product.map((sum, i) => {
+    let value = on('BIAS') ? reference.plus(sum, other[i % n] as number) : sum;
+    if (on('RELU')) value = reference.relu(value);
+    if (on('MASK')) value = reference.masked(value, other[i] as number);
+    return accumulate === 0 ? value : reference.plus(value, before[i] as number);
+  });
+  const inputs = { a: a.data, b: b.data, bias_or_mask: other, c: accumulate === 0 ? nothing(m * n) : before };
+  return { inputs, expected: { c } };
+}
+
+const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> = {
+  matmul: checkMatmul,
+  matmul_subgroup: checkMatmul,
+
+  bias_add({ count, floats }) {
+    const [x, bias] = [floats(count('x')), floats(count('bias'))];
+    const y = Array.from(x, (v, i) =>
+      reference.plus({ value: v, bound: 0 }, bias[i % bias.length] as number),
+    );
+    return { inputs: { x, bias, y: nothing(x.length) }, expected: { y } };
+  },
+
+  column_sum({ params, count, floats }) {
+    const { rows, columns, accumulate } = params as { rows: number; columns: number; accumulate: number };
+    const [x, before] = [floats(count('x')), floats(columns)];
+    const sums = reference.columnSum(x, rows, columns);
+    const y = accumulate === 0 ? sums : sums.map((sum, j) => reference.plus(sum, before[j] as number));
+    return { inputs: { x, y: accumulate === 0 ? nothing(columns) : before }, expected: { y } };
+  },
+
+  relu({ count, floats }) {
+    const x = floats(count('x'));
+    x[0] = Number.NaN; // must stay one
+    const y = within(
+      x.map((v) => (v <= 0 ? 0 : v)),
+      0,
+    );
+    return { inputs: { x, y: nothing(x.length) }, expected: { y } };
+  },
+
+  relu_backward({ count, floats }) {
+    const [dy, y] = [floats(count('dy')), rectified(floats(count('y')))];
+    const dx = Array.from(dy, (d, i) => reference.masked({ value: d, bound: 0 }, y[i] as number));
+    return { inputs: { dy, y, dx: nothing(dy.length) }, expected: { dx } };
+  },
+
+  unpack_u8({ count, integers }) {
+    const x = Uint8Array.from(integers(count('x'), 256));
+    return { inputs: { x, y: nothing(x.length) }, expected: { y: reference.unpackU8(x) } };
+  },
+
+  log_softmax({ params, count, floats }) {
+    const { rows, columns } = params as { rows: number; columns: number };
+    const x = floats(count('x'), -largestLogit, largestLogit);
+    const bound = reference.logSoftmaxBound(columns, largestLogit);
+    return {
+      inputs: { x, y: nothing(x.length) },
+      expected: { y: within(reference.logSoftmax(x, rows, columns), bound) },
+    };
+  },
+
+  log_softmax_backward({ params, count, floats }) {
+    const { rows, columns } = params as { rows: number; columns: number };
+    const y = Float32Array.from(reference.logSoftmax(floats(count('y'), -5, 5), rows, columns));
+    const dy = floats(count('dy'));
+    return {
+      inputs: { dy, y, dx: nothing(y.length) },
+      expected: { dx: reference.logSoftmaxBackward(dy, y, rows, columns) },
+    };
+  },
+
+  nll_loss({ params, count, floats, integers }) {
+    const { rows, columns } = params as { rows: number; columns: number };
+    const logProbability = floats(count('log_probability'), -5, 0);
+    const targets = integers(rows, columns);
+    const step = { rows: partOf(rows), slot: 0, lr: 0 };
+    return {
+      inputs: { log_probability: logProbability, target_class: targets, row_loss: nothing(rows) },
+      expected: { row_loss: reference.nllLoss(logProbability, targets, rows, columns, step.rows) },
+      step,
+    };
+  },
+
+  nll_loss_backward({ params, count, integers }) {
+    const { columns } = params as { columns: number };
+    const rows = count('target_class');
+    const targets = integers(rows, columns);
+    const step = { rows: partOf(rows), slot: 0, lr: 0 };
+    return {
+      inputs: { target_class: targets, d: nothing(rows * columns) },
+      expected: { d: reference.nllLossBackward(targets, rows, columns, step.rows) },
+      step,
+    };
+  },
+
+  cross_entropy({ params, on, count, floats, integers }) {
+    const { rows, columns } = params as { rows: number; columns: number };
+    const x = floats(count('x'), -largestLogit, largestLogit);
+    const targets = integers(rows, columns);
+    const step = { rows: partOf(rows), slot: 0, lr: 0 };
+    const found = reference.crossEntropy(x, targets, rows, columns, step.rows, largestLogit);
+    return {
+      inputs: { x, target_class: targets, row_loss: nothing(rows), dx: nothing(count('dx')) },
+      expected: { row_loss: found.rowLoss, ...(on('GRADIENT') ? { dx: found.gradient } : {}) },
+      step,
+    };
+  },
+
+  mean_loss({ params, count, floats }) {
+    const { rows } = params as { rows: number };
+    const rowLoss = floats(rows, 0, 4);
+    const loss = floats(count('loss')); // the other slots must stay as they are
+    const step = { rows: partOf(rows), slot: loss.length - 1, lr: 0 };
+    const expected = within(loss, 0).with(step.slot, reference.meanLoss(rowLoss, step.rows));
+    return { inputs: { row_loss: rowLoss, loss }, expected: { loss: expected }, step };
+  },
+
+  sgd({ count, floats }) {
+    const [gradient, value] = [floats(count('gradient')), floats(count('value'))];
+    const step = { rows: 0, slot: 0, lr: Math.fround(0.1) };
+    return {
+      inputs: { gradient, value },
+      expected: { value: reference.sgd(value, gradient, step.lr) },
+      step,
+    };
+  },
+
+  confusion({ params, count, integers }) {
+    const { rows, columns } = params as { rows: number; columns: number };
+    const logits = Float32Array.from(integers(count('logits'), 5)); // few values: many ties
+    const targets = integers(rows, columns);
+    const before = integers(columns * columns, 10);
+    const step = { rows: partOf(rows), slot: 0, lr: 0 };
+    return {
+      inputs: { logits, target_class: targets, confusion: before },
+      expected: { confusion: within(reference.confusion(logits, targets, columns, step.rows, before), 0) },
+      step,
+    };
+  },
+};
+
+const isKernelName = (name: string): name is KernelName => Object.hasOwn(trials, name);
+
+/** What makes a dispatch differ from others to a driver; labels do not. */
+export function dispatchKey({
+  kernel,
+  constants,
+  params,
+  workgroups,
+  bindings,
+}: DispatchDescription): string {
+  const shapes = bindings.map(({ shape, dtype }) => [shape, dtype]);
+  return JSON.stringify([kernel, constants, params, workgroups, shapes]);
+}
+
+/** The constants of a variant that are switched on or set. */
+export function variantText({ constants }: Pick<DispatchDescription, 'constants'>): string {
+  const set = Object.entries(constants).filter(([, value]) => value !== false && value !== undefined);
+  return set.map(([name, value]) => (value === true ? name : `${name}=${value}`)).join(' ');
+}
+
+function shapeText({ bindings }: DispatchDescription): string {
+  return bindings
+    .filter(({ access }) => access !== 'uniform')
+    .map(({ name, shape, dtype }) => `${name} [${shape.join(', ')}]${dtype === 'u8' ? ' u8' : ''}`)
+    .join(', ');
+}
+
+/** Seed of the random data: a check that failed fails again. */
+const seed = 20_251;
+
+function subjectOf(dispatch: DispatchDescription, spec: KernelSpec): Subject {
+  const generator = createGenerator(seed);
+  const binding = (name: string) => {
+    const found = dispatch.bindings.find((candidate) => candidate.name === name);
+    if (found === undefined) throw new HeddleError('gpu', `${dispatch.kernel} has no binding ${name}`);
+    return found;
+  };
+  return {
+    params: dispatch.params,
+    on: (constant) => (dispatch.constants[constant] ?? spec.constants[constant]?.value) === true,
+    isU8: (name) => binding(name).dtype === 'u8',
+    count: (name) => elementCount(binding(name).shape),
+    floats: (count, from = -1, to = 1) => generator.uniform(new Float32Array(count), from, to),
+    integers: (count, below) => Uint32Array.from({ length: count }, () => generator.random32() % below),
+  };
+}
+
+async function runTrial(
+  device: Device,
+  spec: KernelSpec,
+  dispatch: DispatchDescription,
+  { inputs, step }: Trial,
+): Promise<Readonly<Record<string, Float32Array | Uint32Array>>> {
+  const host: Record<string, HostTensor> = {};
+  for (const [name, data] of Object.entries(inputs)) host[name] = { data, shape: [data.length] };
+  if (step !== undefined) host.step = stepRecord(step);
+  const { label, params, constants, workgroups } = dispatch;
+  return run(device, host, (recorder, bindings: Readonly<Record<string, Tensor>>) => {
+    recorder.dispatch(spec, { label, bindings, params, constants, workgroups });
+    return bindings;
+  });
+}
+
+/**
+ * Runs a recorded dispatch by itself on random data of its own shapes and holds the result to float64. Never throws for
+ * what a kernel does wrong: the result tells.
+ */
+export async function checkDispatch(device: Device, dispatch: DispatchDescription): Promise<CheckResult> {
+  const { kernel } = dispatch;
+  const spec: KernelSpec | undefined = allKernels.find(({ name }) => name === kernel);
+  if (spec === undefined || !isKernelName(kernel)) {
+    throw new HeddleError('usage', `checkDispatch: '${kernel}' is none of Heddle's kernels`);
+  }
+  const facts = { kernel, variant: variantText(dispatch), shape: shapeText(dispatch) };
+  const trial = trials[kernel](subjectOf(dispatch, spec));
+  const elements = Object.values(trial.expected).reduce((sum, values) => sum + values.length, 0);
+  try {
+    const found = await runTrial(device, spec, dispatch, trial);
+    let [worst, wrong] = [0, 0];
+    let message: string | undefined;
+    for (const [name, expected] of Object.entries(trial.expected)) {
+      const values = found[name] as Float32Array | Uint32Array;
+      const result = reference.compare(values, expected);
+      worst = Math.max(worst, result.worst);
+      wrong += result.wrong;
+      const { value, bound } = expected[result.first] ?? { value: 0, bound: 0 };
+      if (result.wrong > 0) {
+        message ??= `${result.wrong} of ${expected.length} elements of ${name} are wrong, the first at ${result.first}: found ${values[result.first]}, expected ${value} ± ${bound.toPrecision(2)}`;
+      }
+    }
+    const judged = { ...facts, ok: wrong === 0, worst, elements, wrong };
+    return message === undefined ? judged : { ...judged, message };
+  } catch (error) {
+    const worst = Number.POSITIVE_INFINITY;
+    return { ...facts, ok: false, worst, elements, wrong: elements, message: messageOf(error) };
+  }
+}
