@@ -93,17 +93,24 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const gpuEntry = await requestGpu(options);
   // No options on purpose: on Linux, asking for a power preference can hide a working adapter.
   const adapter = await requestAdapter(gpuEntry, options.adapter);
-  const info = describeAdapter(adapter);
-  if (/^null/i.test(info.backend) || /null backend/i.test(info.description)) {
+  if (/^null\b/i.test(adapter.info.device)) {
     throw new HeddleError(
       'no-adapter',
       `the only adapter is Dawn’s null backend, which computes nothing. ${noAdapterHint}`,
     );
   }
+  return openAdapter(adapter);
+}
+
+/**
+ * Opens a device on an adapter already at hand, without `openDevice`'s refusal of one that computes nothing.
+ * An adapter serves one device.
+ */
+export async function openAdapter(adapter: GPUAdapter): Promise<Device> {
   const requiredLimits = Object.fromEntries(raisedLimits.map((name) => [name, adapter.limits[name]]));
   const requiredFeatures = wantedFeatures.filter((name) => adapter.features.has(name));
   const gpu = await adapter.requestDevice({ label: 'heddle', requiredLimits, requiredFeatures });
-  return wrap(gpu, info);
+  return wrap(gpu, describeAdapter(adapter));
 }
 
 function wrap(gpu: GPUDevice, info: AdapterInfo): Device {

@@ -49,7 +49,10 @@ export function writeRecord(
   }
 }
 
-/** The kernel's source with the given `const` values written in and the loops that ask for it unrolled. */
+/**
+ * The kernel's source with the given `const` values written in and the loops that ask for it unrolled.
+ * Its lines have the numbers that they have in the kernel's file.
+ */
 export function specialise(spec: KernelSpec, values: ConstantValues): string {
   let source = spec.source;
   for (const [name, value] of Object.entries(values)) {
@@ -134,6 +137,15 @@ export function compile(
   return work;
 }
 
+/** The module's errors as `shaders/relu.wgsl:12:5: message`, the first of them; undefined when it has none. */
+async function moduleRefusal(spec: KernelSpec, module: GPUShaderModule): Promise<string | undefined> {
+  const { messages } = await module.getCompilationInfo();
+  const [first, ...others] = messages.filter(({ type }) => type === 'error');
+  if (first === undefined) return undefined;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
+  return `shaders/${spec.name}.wgsl:${first.lineNum}:${first.linePos}: ${first.message}${more}`;
+}
+
 async function compileVariant(
   device: Device,
   spec: KernelSpec,
@@ -148,7 +160,8 @@ async function compileVariant(
     return { layout, pipeline: await device.gpu.createComputePipelineAsync(descriptor) };
   } catch (cause) {
     device.check();
-    const reason = (await refusal)?.message ?? messageOf(cause);
+    const inModule = await moduleRefusal(spec, descriptor.compute.module);
+    const reason = inModule ?? (await refusal)?.message ?? messageOf(cause);
     throw new HeddleError('gpu', `kernel ${descriptor.label} did not compile on this adapter: ${reason}`, {
       cause,
     });

@@ -33,6 +33,39 @@ fn f() {
     expect(unrolled.match(/\{/g)?.length).toBe(unrolled.match(/\}/g)?.length);
   });
 
+  it('leaves lines, and the columns of the first block, where they are', () => {
+    const source = [
+      '// unroll',
+      'for (var i = 0u; i < 2u; i++) { // first',
+      '  g(i); // a brace } and /* what opens no comment',
+      '  /* two }',
+      '     lines // */',
+      '  // unroll',
+      '  for (var j = 0u; j < 2u; j++) { h(i, j); }',
+      '}',
+      '// unroll',
+      'for (var i = 0u; i < 0u; i++) {',
+      '  g(i);',
+      '}',
+      'last();',
+    ];
+    expect(unrollLoops(source.join('\n')).split('\n')).toEqual([
+      '// unroll',
+      '{ const i = 0u;                 // first',
+      '  g(i); // a brace } and /* what opens no comment',
+      '  /* two }',
+      '     lines // */',
+      '  // unroll',
+      '  { const j = 0u;                 h(i, j); } { const j = 1u; h(i, j); }',
+      '} { const i = 1u; g(i); { const j = 0u;                 h(i, j); } { const j = 1u; h(i, j); } }',
+      '// unroll',
+      '',
+      '',
+      '',
+      'last();',
+    ]);
+  });
+
   it('refuses bounds that are no constants, and missing braces', () => {
     const loop = (bound: string) => `// unroll\nfor (var i = 0u; i < ${bound}; i++) {`;
     expect(() => unrollLoops(`${loop('params.k')} }`)).toThrow("up to 'params.k'");

@@ -1,0 +1,129 @@
+// The variants of a kernel: which values its constants may have together. Bool constants are found in the kernel and
+// take both values; u32 constants take what the tables here say, and one that is in no table is an error.
+
+import type { ConstantValues, KernelSpec } from '../../src/gpu/kernel.ts';
+
+/** u32 constants that no launcher sets: they keep the value written in the file. */
+const writtenInFile: Readonly<Record<string, readonly string[]>> = {
+  column_sum: ['COLUMNS', 'STRANDS'],
+  matmul: ['TILE', 'TILE_K', 'THREADS'],
+  mean_loss: ['THREADS'],
+};
+
+/** u32 constants that launchers set, in the combinations they set. */
+const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, number>>[]>> = {
+  matmul_subgroup: [
+    { LANES: 4, TILE_M: 8 },
+    { LANES: 8, TILE_M: 32 },
+    { LANES: 16, TILE_M: 32 },
+  ],
+};
+
+/** What no launcher asks for, each with the reason. A rule holds for every kernel that has the constants it names. */
+const rules: readonly { readonly reason: string; forbids(values: ConstantValues): boolean }[] = [
+  { reason: 'bias and mask share a binding', forbids: ({ BIAS, MASK }) => BIAS === true && MASK === true },
+  {
+    reason: 'rows of A start on multiples of four only when k is one',
+    forbids: (v) => v.A_VECTOR === true && v.A_TRANSPOSED === false && v.K_TAIL === true,
+  },
+  {
+    reason: 'rows of Bᵀ start on multiples of four only when k is one',
+    forbids: (v) => v.B_VECTOR === true && v.B_TRANSPOSED === true && v.K_TAIL === true,
+  },
+];
+
+/** Values that are chosen together: one bool, or all the u32 constants of a kernel. */
+type Factor = readonly ConstantValues[];
+
+function factorsOf(spec: KernelSpec): Factor[] {
+  const names = Object.keys(spec.constants);
+  const integers = names.filter((name) => spec.constants[name]?.type === 'u32');
+  const written = writtenInFile[spec.name] ?? [];
+  const rows = setByLauncher[spec.name] ?? [{}];
+  const known = [...written, ...Object.keys(rows[0] ?? {})];
+  for (const name of integers.filter((integer) => !known.includes(integer))) {
+    throw new Error(
+      `${spec.name}.wgsl has a u32 constant ${name} of which no values are known: ` +
+        'add it to setByLauncher or to writtenInFile in test/support/variants.ts',
+    );
+  }
+  for (const name of known.filter((entry) => !integers.includes(entry))) {
+    throw new Error(`${spec.name}.wgsl has no u32 constant ${name}: remove it from test/support/variants.ts`);
+  }
+  const bools = names.filter((name) => spec.constants[name]?.type === 'bool');
+  return [rows, ...bools.map((name) => [{ [name]: false }, { [name]: true }])];
+}
+
+/** The values with the file's own for the constants left out, in the file's order: equal for equal variants. */
+export function completeValues(spec: KernelSpec, values: ConstantValues): ConstantValues {
+  return Object.fromEntries(
+    Object.entries(spec.constants).map(([name, { value }]) => [name, values[name] ?? value]),
+  );
+}
+
+interface Variant {
+  readonly values: ConstantValues;
+  /** Which of its values each factor has. */
+  readonly choices: readonly number[];
+}
+
+function enumerate(spec: KernelSpec): Variant[] {
+  let chosen: Variant[] = [{ values: {}, choices: [] }];
+  for (const factor of factorsOf(spec)) {
+    chosen = chosen.flatMap(({ values, choices }) =>
+      factor.map((more, i) => ({ values: { ...values, ...more }, choices: [...choices, i] })),
+    );
+  }
+  return chosen
+    .filter(({ values }) => !rules.some((rule) => rule.forbids(values)))
+    .map(({ values, choices }) => ({ values: completeValues(spec, values), choices }));
+}
+
+/** Every legal combination of the kernel's constants. Throws for a u32 constant that the tables do not know. */
+export function allVariants(spec: KernelSpec): ConstantValues[] {
+  return enumerate(spec).map(({ values }) => values);
+}
+
+/** All ways to pick `size` of the numbers below `count`, each in ascending order. */
+function subsets(count: number, size: number, from = 0): number[][] {
+  if (size === 0) return [[]];
+  const all: number[][] = [];
+  for (let first = from; first <= count - size; first++) {
+    for (const rest of subsets(count, size - 1, first + 1)) all.push([first, ...rest]);
+  }
+  return all;
+}
+
+/**
+ * A few of a kernel's variants in which any `strength` factors (bools; the u32 constants together are one) meet in every
+ * legal combination of their values. Always the same ones: greedy, the first of the best.
+ */
+export function coveringVariants(spec: KernelSpec, strength: number): ConstantValues[] {
+  const variants = enumerate(spec);
+  const factors = variants[0]?.choices.length ?? 0;
+  const picks = subsets(factors, Math.min(strength, factors));
+  const numbers = new Map<string, number>();
+  const combinations = variants.map(({ choices }) =>
+    Int32Array.from(picks, (pick, i) => {
+      const key = `${i}:${pick.map((factor) => choices[factor])}`;
+      const number = numbers.get(key) ?? numbers.size;
+      numbers.set(key, number);
+      return number;
+    }),
+  );
+  const missing = new Uint8Array(numbers.size).fill(1);
+  const covering: ConstantValues[] = [];
+  for (let left = numbers.size; left > 0; ) {
+    let best = 0;
+    let most = 0;
+    combinations.forEach((numbersOfOne, i) => {
+      let gain = 0;
+      for (const number of numbersOfOne) gain += missing[number] as number;
+      if (gain > most) [best, most] = [i, gain];
+    });
+    for (const number of combinations[best] as Int32Array) missing[number] = 0;
+    covering.push((variants[best] as Variant).values);
+    left -= most;
+  }
+  return covering;
+}
