@@ -1,8 +1,10 @@
-// The house rules that a machine can check: imports point down, nothing reaches into Node but what may.
+// The house rules that a machine can check: imports point down, nothing reaches into Node but what may, and every shader
+// has its launcher, its check and its test.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { allKernels } from '../src/ops/kernels.generated.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -51,5 +53,24 @@ describe.each(files)('src/%s', (file) => {
   it('leaves Node to the command line and to platform/node', () => {
     const mayUseNode = roomOf(file) === 'cli' || /^platform\/(?!browser)/.test(file);
     if (!mayUseNode) expect(importsOf(file).filter((target) => target.startsWith('node:'))).toEqual([]);
+  });
+});
+
+describe('shaders/', () => {
+  const shaders = readdirSync(join(root, 'shaders'));
+  const naming = (folder: string, file: string) =>
+    readdirSync(join(root, folder)).filter(
+      (name) =>
+        /(?<!\.generated)\.ts$/.test(name) && readFileSync(join(root, folder, name), 'utf8').includes(file),
+    );
+
+  it('are all in the generated list', () => {
+    expect(allKernels.map(({ name }) => `${name}.wgsl`).sort()).toEqual(shaders.sort());
+  });
+
+  it.each(shaders)('%s opens with a comment, and a launcher and a test name it', (file) => {
+    expect(readFileSync(join(root, 'shaders', file), 'utf8')).toMatch(/^\/\/ .*\n/);
+    expect(naming('src/ops', file), `no launcher names ${file}`).not.toEqual([]);
+    expect(naming('test/ops', file), `no test names ${file}`).not.toEqual([]);
   });
 });

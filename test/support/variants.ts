@@ -96,10 +96,14 @@ function subsets(count: number, size: number, from = 0): number[][] {
 
 /**
  * A few of a kernel's variants in which any `strength` factors (bools; the u32 constants together are one) meet in every
- * legal combination of their values. Always the same ones: greedy, the first of the best.
+ * legal combination of their values; among those that `may` accepts. Always the same ones: greedy, the first of the best.
  */
-export function coveringVariants(spec: KernelSpec, strength: number): ConstantValues[] {
-  const variants = enumerate(spec);
+export function coveringVariants(
+  spec: KernelSpec,
+  strength: number,
+  may: (values: ConstantValues) => boolean = () => true,
+): ConstantValues[] {
+  const variants = enumerate(spec).filter(({ values }) => may(values));
   const factors = variants[0]?.choices.length ?? 0;
   const picks = subsets(factors, Math.min(strength, factors));
   const numbers = new Map<string, number>();

@@ -1,7 +1,6 @@
 // Specialising kernels: constants written into the source, loops unrolled; and that every kernel file compiles as it
 // stands, and has its launcher and its test.
 
-import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { compile, specialise } from '../../src/gpu/kernel.ts';
 import { unrollLoops } from '../../src/gpu/unroll.ts';
@@ -9,8 +8,6 @@ import { allKernels, matmulSubgroup } from '../../src/ops/kernels.generated.ts';
 import { useDevice } from '../support/device.ts';
 
 const device = useDevice();
-const folder = (name: string) => readdirSync(new URL(`../../${name}/`, import.meta.url));
-const text = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 
 describe('unrollLoops', () => {
   it('writes out marked loops, nested ones too, and leaves others alone', () => {
@@ -81,28 +78,9 @@ it('specialise writes constants in, and refuses names that are not there', () =>
   expect(() => specialise(matmulSubgroup, { BIASS: true })).toThrow('matmul_subgroup has no constant BIASS');
 });
 
-describe('every kernel', () => {
-  const files = folder('shaders');
-
-  it('is in the generated list', () => {
-    expect(allKernels.map(({ name }) => `${name}.wgsl`).sort()).toEqual(files.sort());
-  });
-
-  it.each(files)('%s opens with a comment, and a launcher and a test name it', (file) => {
-    expect(text(`shaders/${file}`)).toMatch(/^\/\/ .*\n/);
-    const naming = (where: string) =>
-      folder(where).filter((name) => name.endsWith('.ts') && text(`${where}/${name}`).includes(file));
-    expect(
-      naming('src/ops').filter((name) => !name.includes('generated')),
-      `no launcher names ${file}`,
-    ).not.toEqual([]);
-    expect(naming('test/ops'), `no test names ${file}`).not.toEqual([]);
-  });
-
-  it.each(allKernels)('$name compiles as its file stands', async (kernel) => {
-    const lanes = device().info.subgroupSize;
-    if (kernel.subgroups && lanes === 0) return expect(device().features).not.toContain('subgroups');
-    const values = kernel.subgroups && lanes !== 8 ? { LANES: lanes } : {};
-    await expect(compile(device(), kernel, values, [])).resolves.toBeDefined();
-  });
+it.each(allKernels)('$name compiles as its file stands', async (kernel) => {
+  const lanes = device().info.subgroupSize;
+  if (kernel.subgroups && lanes === 0) return expect(device().features).not.toContain('subgroups');
+  const values = kernel.subgroups && lanes !== 8 ? { LANES: lanes } : {};
+  await expect(compile(device(), kernel, values, [])).resolves.toBeDefined();
 });
