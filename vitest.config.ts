@@ -50,6 +50,22 @@ function chromiumProject(launchOptions = chromiumOptions()) {
   ];
 }
 
+/** lavapipe with subgroups of 16, as on a hardware adapter that no machine of ours has: the matmuls' variants alone. */
+function wideProject(lavapipe = drivers.find(({ name }) => name === 'lavapipe')) {
+  if (lavapipe === undefined) return [];
+  return [
+    {
+      extends: true as const,
+      test: {
+        name: 'lavapipe-16-lanes',
+        include: ['test/ops/variants.test.ts'],
+        env: { ...environment(lavapipe), LP_NATIVE_VECTOR_WIDTH: '512' },
+        provide: { driver: 'lavapipe' },
+      },
+    },
+  ];
+}
+
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: ['heddle-source', 'node'] } },
@@ -79,6 +95,7 @@ export default defineConfig({
           provide: { driver: driver.name },
         },
       })),
+      ...wideProject(),
       ...chromiumProject(),
     ],
   },

@@ -5,7 +5,13 @@ export { datasets } from './data/datasets.ts';
 export { fromArrays, take } from './data/from-arrays.ts';
 export { type DataLoader, dataLoader, type LoaderOptions } from './data/loader.ts';
 export { type ErrorCode, HeddleError } from './errors.ts';
-export { type AdapterInfo, type Device, type DeviceOptions, openDevice } from './gpu/device.ts';
+export {
+  type AdapterInfo,
+  type Device,
+  type DeviceOptions,
+  openDevice,
+  withoutKernels,
+} from './gpu/device.ts';
 export type { DispatchDescription } from './gpu/plan.ts';
 export {
   decodeSafetensors,
@@ -14,8 +20,10 @@ export {
   type Safetensors,
 } from './io/safetensors.ts';
 export * as nn from './nn/index.ts';
+export type { CheckResult } from './ops/check.ts';
 export * as optim from './optim/index.ts';
 export { createGenerator, type Generator, manualSeed } from './random/generator.ts';
+export { type CheckEvent, checkModel, type KernelChoice, type VerdictEvent } from './train/check.ts';
 export type {
   DoneEvent,
   EpochEvent,

@@ -1,23 +1,41 @@
-// `heddle doctor`: what this machine has, and whether every kernel gives the right answers on it.
+// `heddle doctor`: what this machine has, whether every kernel gives the right numbers on it at a model's own shapes, and
+// which kernels to train with when some do not.
 
+import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { loadFiles } from '#platform';
 import { FASHION_MNIST_FILES } from '../data/fashion-mnist.ts';
 import { messageOf } from '../errors.ts';
-import { type Device, HeddleError, openDevice } from '../index.ts';
-import { type SelfTestResult, selfTest } from '../ops/index.ts';
+import {
+  type CheckResult,
+  checkModel,
+  type Device,
+  HeddleError,
+  type KernelChoice,
+  nn,
+  openDevice,
+  optim,
+} from '../index.ts';
+import { buildModel, modelText, refuseTooLarge, type Shape } from './model.ts';
 import { type DoctorOptions, declare, doctorOptions, parseOptions } from './options.ts';
 import { driverEnvironment } from './reexec.ts';
+import { readRunRecord } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterFacts } from './sinks.ts';
-import { bytesText, table } from './table.ts';
+import { bytesText, count, table } from './table.ts';
+import { choiceText, rememberVerdict } from './verdicts.ts';
 import { type Versions, versions } from './versions.ts';
 
 const examples = `
-Exits with 0 when all is well, 1 when a kernel gives wrong answers, 3 without a usable GPU.
+Runs every dispatch that training and evaluating the model needs, in its fast and in its plain form, on random data on
+your GPU, and compares all numbers with float64. Kernels found wrong are not used by later runs on this adapter; another
+\`heddle doctor\` that finds them right lifts that.
+Exits with 0 when all is well, 1 when a kernel gives wrong numbers, 3 without a usable GPU.
 
 Examples:
   heddle doctor
+  heddle doctor --model runs/2026-11-23T22-10-05-mlp
+  heddle doctor --report doctor.md
   heddle doctor --json | jq '.kernels[] | select(.ok | not)'`;
 
 /** The limits that decide how large a model or a batch may be, and which kernels can run. */
@@ -36,12 +54,15 @@ type Limits = Record<(typeof limitNames)[number], number>;
 export function registerDoctor(program: Command, session: Session): void {
   const command = program
     .command('doctor')
-    .description('Check the GPU, the data, and every kernel with known answers.')
+    .description('Check the GPU, the data, and every kernel against float64.')
     .addHelpText('after', examples)
     .action(async (raw: Record<string, unknown>) => {
-      session.exitCode = await doctor(parseOptions(doctorOptions, raw));
+      const options = parseOptions(doctorOptions, raw);
+      if (options.json && options.report !== undefined)
+        throw new HeddleError('usage', '--json and --report exclude each other: each is a text of its own');
+      session.exitCode = await doctor(options);
     });
-  declare(command, ['data', 'adapter', 'json']);
+  declare(command, ['data', 'adapter', 'model', 'report', 'json']);
 }
 
 /** Where the data set's files were found; or why they are no good. */
@@ -111,14 +132,93 @@ function machineText(device: Device | undefined, found: Versions, data: DataRepo
 
 const percent = (worst: number) => (Number.isFinite(worst) ? `${(100 * worst).toFixed(1)} %` : '–');
 
-/** One kernel's line: its name, what it was tried on, the verdict, and the worst error as a share of what is allowed. */
-export function kernelLine({ kernel, shape, ok, worst, message }: SelfTestResult): string {
+/** A check's line: kernel, verdict, worst error as a share of what is allowed, shapes, variant; and what is wrong. */
+export function checkLine(result: CheckResult, width = Number.POSITIVE_INFINITY): string {
+  const { kernel, variant, shape, ok, worst, message } = result;
   const verdict = ok ? 'ok    ' : 'FAILED';
-  const line = `${kernel.padEnd(20)}  ${verdict}  ${percent(worst).padStart(7)}  ${shape}`;
-  return message === undefined ? `${line}\n` : `${line}\n  ${message}\n`;
+  const parts = [kernel.padEnd(20), verdict, percent(worst).padStart(7), shape, variant];
+  const line = parts.join('  ').trimEnd();
+  const cut = line.length > width ? `${line.slice(0, width - 1)}…` : line;
+  return message === undefined ? `${cut}\n` : `${cut}\n  ${message}\n`;
 }
 
-async function doctor({ json, data, adapter }: DoctorOptions): Promise<number> {
+/** The model to check: a run's, or the tutorial's. */
+interface Subject {
+  readonly shape: Shape;
+  readonly batchSize: number;
+  readonly name: string;
+}
+
+function subjectOf(run: string | undefined): Subject {
+  // Data sets of 28 × 28 pixels in ten classes are all that there are.
+  const { hidden, batchSize } =
+    run === undefined ? { hidden: [512, 512], batchSize: 64 } : readRunRecord(run).options;
+  const shape = { inputFeatures: 784, hidden, classes: 10 };
+  return { shape, batchSize, name: `${modelText(shape)}, batch ${count(batchSize)}` };
+}
+
+/** What the checks of a model's kernels came to. */
+interface Examination {
+  readonly kernels: readonly CheckResult[];
+  readonly wrong: readonly string[];
+  readonly choice?: KernelChoice | undefined;
+}
+
+async function examine(
+  device: Device,
+  { shape, batchSize, name }: Subject,
+  onResult: (result: CheckResult) => void,
+): Promise<Examination> {
+  refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
+  const kernels: CheckResult[] = [];
+  let verdict: Omit<Examination, 'kernels'> = { wrong: [] };
+  const checks = checkModel(device, {
+    model: buildModel(shape),
+    loss: nn.crossEntropyLoss(),
+    optimizer: optim.sgd({ lr: 1e-3 }),
+    batchSize,
+    input: { shape: [1, 28, 28], dtype: 'u8' },
+  });
+  for await (const event of checks) {
+    if (event.type === 'check') {
+      const { type: _, ...result } = event;
+      kernels.push(result);
+      onResult(result);
+    } else {
+      verdict = { wrong: event.wrong, choice: event.choice };
+    }
+  }
+  try {
+    rememberVerdict(device, name, verdict);
+  } catch (error) {
+    process.stderr.write(`the verdict could not be kept for later runs: ${messageOf(error)}\n`);
+  }
+  return { kernels, ...verdict };
+}
+
+/** The last lines of the report: how many checks failed, and what training does about it. */
+export function verdictText({ kernels, wrong, choice }: Examination): string {
+  const failed = kernels.filter(({ ok }) => !ok).length;
+  if (failed === 0) return `all ${kernels.length} checks ok\n`;
+  const then =
+    choice === undefined
+      ? 'no way to train is right on this adapter: update its driver, or take another adapter'
+      : `runs on this adapter go on ${choiceText(choice)}`;
+  return `${failed} of ${kernels.length} checks FAILED: ${wrong.join(', ')}; ${then}\n`;
+}
+
+/** Everything as a text to paste into an issue. */
+function reportText(machine: string, model: string, found: Examination | undefined): string {
+  const fence = '```';
+  const kernels =
+    found === undefined
+      ? ''
+      : `kernels of ${model}: worst error as a share of what is allowed\n${found.kernels.map((result) => checkLine(result)).join('')}\n${verdictText(found)}`;
+  return `### heddle doctor\n\n${fence}\n${machine}${kernels === '' ? '' : `\n${kernels}`}${fence}\n`;
+}
+
+async function doctor({ json, data, adapter, model, report }: DoctorOptions): Promise<number> {
+  const subject = subjectOf(model);
   let device: Device | undefined;
   let none: HeddleError | undefined;
   try {
@@ -133,32 +233,45 @@ async function doctor({ json, data, adapter }: DoctorOptions): Promise<number> {
   try {
     const found = versions();
     const dataReport = await lookForData(data);
-    if (!json) process.stdout.write(machineText(device, found, dataReport));
-    const kernels: SelfTestResult[] = [];
+    const machine = machineText(device, found, dataReport);
+    const { stdout } = process;
+    const live = !json && report !== true;
+    if (live) stdout.write(machine);
+    let examination: Examination | undefined;
     if (device !== undefined) {
-      if (!json) process.stdout.write('\nkernels: worst error as a share of what is allowed\n');
-      for await (const result of selfTest(device)) {
-        kernels.push(result);
-        if (!json) process.stdout.write(kernelLine(result));
-      }
+      if (live) stdout.write(`\nkernels of ${subject.name}: worst error as a share of what is allowed\n`);
+      examination = await examine(device, subject, (result) => {
+        if (live) stdout.write(checkLine(result, stdout.columns));
+      });
+      if (live) stdout.write(`\n${verdictText(examination)}`);
     }
-    const failed = kernels.filter(({ ok }) => !ok).length;
+    const ok = examination !== undefined && examination.wrong.length === 0;
     if (json) {
       const facts =
         device === undefined
           ? { adapter: null, limits: null, features: [] }
           : { adapter: adapterFacts(device.info), limits: limitsOf(device), features: device.features };
-      const ok = device !== undefined && failed === 0;
-      const report = { type: 'doctor', ok, versions: found, ...facts, data: dataReport, kernels };
-      process.stdout.write(`${JSON.stringify(report)}\n`);
-    } else if (device !== undefined) {
-      process.stdout.write(
-        `\n${failed === 0 ? `all ${kernels.length} checks ok` : `${failed} of ${kernels.length} checks FAILED`}\n`,
-      );
+      const { kernels = [], wrong = [], choice = null } = examination ?? {};
+      const record = { type: 'doctor', ok, versions: found, ...facts, data: dataReport, model: subject.name };
+      stdout.write(`${JSON.stringify({ ...record, kernels, wrong, choice })}\n`);
+    }
+    if (report !== undefined) {
+      const text = reportText(machine, subject.name, examination);
+      if (report === true) stdout.write(text);
+      else writeReport(report, text);
     }
     if (none !== undefined) throw none;
-    return failed === 0 ? 0 : 1;
+    return ok ? 0 : 1;
   } finally {
     device?.destroy();
   }
+}
+
+function writeReport(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (cause) {
+    throw new HeddleError('file', `--report: ${path} could not be written: ${messageOf(cause)}`, { cause });
+  }
+  process.stderr.write(`report written to ${path}\n`);
 }

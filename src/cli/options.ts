@@ -78,7 +78,13 @@ export const evalOptions = v.object({
 export type EvalOptions = v.InferOutput<typeof evalOptions>;
 
 /** Options of `heddle doctor`. */
-export const doctorOptions = v.object({ data: fields.data, adapter: fields.adapter, json: flag });
+export const doctorOptions = v.object({
+  data: fields.data,
+  adapter: fields.adapter,
+  model: v.exactOptional(text('the folder of a run')),
+  report: v.exactOptional(v.union([v.literal(true), text('a file')])),
+  json: flag,
+});
 /** Options of `heddle doctor`, checked. */
 export type DoctorOptions = v.InferOutput<typeof doctorOptions>;
 
@@ -93,7 +99,7 @@ export const planOptions = v.object({
 /** Options of `heddle plan`, checked. */
 export type PlanOptions = v.InferOutput<typeof planOptions>;
 
-type Name = keyof typeof fields;
+type Name = keyof typeof fields | 'model' | 'report';
 
 /** Each option as commander and `--help` know it: flags, description, default. */
 const declarations: Record<Name, readonly [flags: string, description: string, fallback?: string]> = {
@@ -113,6 +119,8 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   format: ['--format <name>', 'auto, bar, or pytorch (the tutorial’s text)', 'auto'],
   adapter: ['--adapter <name>', 'part of the adapter’s name, where there are several'],
   plain: ['--plain', 'one kernel per operation instead of the fused plan'],
+  model: ['--model <run>', 'check at the shapes of a run’s model (default: the tutorial’s)'],
+  report: ['--report [file]', 'a text to paste into an issue, on stdout or into a file'],
 };
 
 /** Declares options on a command. `without` leaves the defaults out of those named. */

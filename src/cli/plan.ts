@@ -2,11 +2,13 @@
 
 import type { Command } from 'commander';
 import { createTrainer, type DispatchDescription, nn, openDevice, optim } from '../index.ts';
+import { variantText } from '../ops/check.ts';
 import { buildModel, countParameters, modelText, refuseTooLarge } from './model.ts';
 import { declare, type PlanOptions, parseOptions, planOptions } from './options.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
 import { bytesText, count, table } from './table.ts';
+import { applyVerdicts } from './verdicts.ts';
 
 const examples = `
 Each line is a dispatch: its label, the kernel, the grid of workgroups, the bytes of the tensors it reads and of those it
@@ -43,12 +45,6 @@ export function boundBytes({ bindings }: DispatchDescription): { read: number; w
   return { read, written };
 }
 
-/** The constants that are switched on or set, for people. */
-function constantsText({ constants }: DispatchDescription): string {
-  const set = Object.entries(constants).filter(([, value]) => value !== false && value !== undefined);
-  return set.map(([name, value]) => (value === true ? name : `${name}=${value}`)).join(' ');
-}
-
 /** The table of a step's dispatches, with their totals below; lines are cut at `width`. */
 export function planText(
   dispatches: readonly DispatchDescription[],
@@ -62,7 +58,7 @@ export function planText(
     written += bytes.written;
     groups += x * y * z;
     const size = [bytesText(bytes.read), bytesText(bytes.written)];
-    return [dispatch.label, dispatch.kernel, [x, y, z].join('×'), ...size, constantsText(dispatch)];
+    return [dispatch.label, dispatch.kernel, [x, y, z].join('×'), ...size, variantText(dispatch)];
   });
   const header = ['label', 'kernel', 'workgroups', 'reads', 'writes', 'constants'];
   const total = [`${dispatches.length} dispatches`, '', count(groups), bytesText(read), bytesText(written)];
@@ -71,9 +67,12 @@ export function planText(
 }
 
 async function plan(options: PlanOptions): Promise<number> {
-  const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
+  const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {
-    const { batchSize, hidden, plain } = options;
+    const { device, choice, notice } = applyVerdicts(opened);
+    process.stderr.write(notice);
+    const { batchSize, hidden } = options;
+    const plain = options.plain || choice.plain;
     const shape = { inputFeatures, hidden, classes };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     const trainer = await createTrainer(device, {
@@ -101,6 +100,6 @@ async function plan(options: PlanOptions): Promise<number> {
       trainer.destroy();
     }
   } finally {
-    device.destroy();
+    opened.destroy();
   }
 }

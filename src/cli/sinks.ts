@@ -6,6 +6,12 @@ import type { DoneEvent, EpochEvent, ProgressEvent, StepEvent } from '../train/e
 export interface RunEvent {
   readonly type: 'run';
   readonly adapter: AdapterFacts;
+  /** Which kernels a step uses, and which are avoided because `heddle doctor` found them wrong on this adapter. */
+  readonly kernels: {
+    readonly plain: boolean;
+    readonly avoided: readonly string[];
+    readonly used: readonly string[];
+  };
   readonly dataset: {
     readonly name: string;
     readonly synthetic: boolean;

@@ -26,6 +26,7 @@ import { createRunFolder, type RunFolder, refuseUsed, runFiles } from './run-fol
 import type { Session } from './session.ts';
 import { adapterFacts, adapterText, type RunEvent, type Sink, textSink } from './sinks.ts';
 import { count } from './table.ts';
+import { applyVerdicts, type Sound } from './verdicts.ts';
 import { versions } from './versions.ts';
 
 const examples = `
@@ -82,8 +83,10 @@ async function loadData(options: TrainOptions): Promise<Data> {
 async function train(options: TrainOptions, session: Session): Promise<number> {
   if (options.out !== undefined) refuseUsed(options.out);
   const early = mayDownload(options) ? undefined : await loadData(options);
-  const device = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
+  const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {
+    const sound = applyVerdicts(opened);
+    const { device } = sound;
     const data = early ?? (await loadData(options));
     const [inputFeatures, classes] = [
       data.train.inputs.length / data.train.length,
@@ -92,6 +95,7 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
     const shape: Shape = { inputFeatures, hidden: options.hidden, classes };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     process.stderr.write(introduction(device, data, shape));
+    process.stderr.write(sound.notice);
 
     manualSeed(options.seed);
     const model = buildModel(shape);
@@ -101,7 +105,7 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
       loss: nn.crossEntropyLoss(),
       optimizer: optim.sgd({ lr: options.lr }),
       batchSize: options.batchSize,
-      plain: options.plain,
+      plain: options.plain || sound.choice.plain,
       input: {
         shape: data.train.inputShape,
         dtype: data.train.inputs instanceof Uint8Array ? 'u8' : 'f32',
@@ -111,12 +115,12 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
       const compiled = (performance.now() - started) / 1000;
       const kernels = trainer.describe().dispatches.length;
       process.stderr.write(`${kernels} dispatches a step, compiled in ${compiled.toFixed(1)} s\n`);
-      return await runTraining({ options, session, device, data, shape, trainer });
+      return await runTraining({ options, session, sound, data, shape, trainer });
     } finally {
       trainer.destroy();
     }
   } finally {
-    device.destroy();
+    opened.destroy();
   }
 }
 
@@ -130,13 +134,13 @@ function introduction(device: Device, { train: rows, test }: Data, shape: Shape)
 interface Job {
   readonly options: TrainOptions;
   readonly session: Session;
-  readonly device: Device;
+  readonly sound: Sound;
   readonly data: Data;
   readonly shape: Shape;
   readonly trainer: Trainer;
 }
 
-async function runTraining({ options, session, device, data, shape, trainer }: Job): Promise<number> {
+async function runTraining({ options, session, sound, data, shape, trainer }: Job): Promise<number> {
   const { watch } = session;
   const { batchSize, shuffle, epochs, logEvery } = options;
   const folder = createRunFolder({
@@ -145,7 +149,12 @@ async function runTraining({ options, session, device, data, shape, trainer }: J
   });
   const run: RunEvent = {
     type: 'run',
-    adapter: adapterFacts(device.info),
+    adapter: adapterFacts(sound.device.info),
+    kernels: {
+      plain: options.plain || sound.choice.plain,
+      avoided: sound.choice.avoid,
+      used: [...new Set(trainer.describe().dispatches.map(({ kernel }) => kernel))],
+    },
     dataset: {
       name: options.dataset,
       synthetic: data.train.synthetic,

@@ -33,6 +33,8 @@ export interface Device {
   readonly features: readonly string[];
   /** Bytes of the buffers alive now. */
   readonly bytes: number;
+  /** Names of kernels that launchers must not choose on this device; see `withoutKernels`. */
+  readonly avoided: ReadonlySet<string>;
   /** Compiled kernels, by variant. Kept for the life of the device. */
   readonly pipelines: Map<string, Pipeline>;
   /** Variants that are being compiled now. */
@@ -135,6 +137,7 @@ function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
     info,
     limits: gpu.limits,
     features: [...gpu.features].sort(),
+    avoided: new Set(),
     pipelines: new Map(),
     compiling: new Map(),
     get bytes() {
@@ -172,4 +175,13 @@ function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
       bytes = 0;
     },
   };
+}
+
+/**
+ * The same device, on which launchers choose other kernels than those named, where there are others: for kernels that
+ * `checkModel` found wrong there. Destroying either destroys both.
+ */
+export function withoutKernels(device: Device, names: readonly string[]): Device {
+  const avoided: ReadonlySet<string> = new Set([...device.avoided, ...names]);
+  return Object.create(device, { avoided: { value: avoided, enumerable: true } });
 }

@@ -1,5 +1,7 @@
 // Checks one recorded dispatch alone, on random data, against float64: what `heddle doctor` does on the user's own adapter
 // with every dispatch of the user's own model. A kernel without an entry here does not compile.
+// Sums and products are tried on whole numbers, small enough that float32 holds every partial sum: whatever the order of
+// the additions, the result must be right to the bit, and no error is too small to show. exp and log get what WGSL allows.
 
 import { HeddleError, messageOf } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
@@ -16,13 +18,15 @@ import { stepRecord } from './step.ts';
 /** How a dispatch did. */
 export interface CheckResult {
   readonly kernel: KernelName;
-  /** Constants that make the kernel's variant, e.g. `BIAS RELU LANES=8`; empty when it has none. */
+  /** Constants that make the kernel's variant, e.g. `BIAS RELU LANES=8`, and `accumulate`; empty when there are none. */
   readonly variant: string;
   /** What it was tried on, e.g. `x [64, 512], bias [512], y [64, 512]`. */
   readonly shape: string;
   readonly ok: boolean;
-  /** Largest error as a share of what is allowed; at most 1 when ok. */
+  /** Largest error as a share of what is allowed; at most 1 when ok, infinite for an error where none is allowed. */
   readonly worst: number;
+  /** Largest absolute error. */
+  readonly error: number;
   /** Elements checked, and how many of them are wrong. */
   readonly elements: number;
   readonly wrong: number;
@@ -45,6 +49,8 @@ interface Subject {
   readonly isU8: (binding: string) => boolean;
   readonly count: (binding: string) => number;
   readonly floats: (count: number, from?: number, to?: number) => Float32Array;
+  /** Whole numbers of at most `most`, of either sign. */
+  readonly whole: (count: number, most: number) => Float32Array;
   readonly integers: (count: number, below: number) => Uint32Array;
 }
 
@@ -55,28 +61,31 @@ const rectified = (values: Float32Array) => values.map((v) => Math.max(0, v));
 const partOf = (rows: number) => rows - (rows >> 2);
 const largestLogit = 20;
 
-function checkMatmul({ params, on, isU8, count, floats, integers }: Subject): Trial {
+/** The largest whole number of which `terms` products with 3 fit a sum that float32 holds exactly; enough bits to show a cut mantissa. */
+const largestTerm = (terms: number) => Math.max(1, Math.min(2047, Math.floor(2 ** 22 / (3 * terms))));
+
+function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial {
   const { m, n, k, accumulate } = params as { m: number; n: number; k: number; accumulate: number };
-  const operand = (name: string) => {
+  const operand = (name: string, most: number) => {
     if (!isU8(name)) {
-      const data = floats(count(name));
+      const data = whole(count(name), most);
       return { data, values: data };
     }
-    const data = Uint8Array.from(integers(count(name), 256));
+    const data = Uint8Array.from(integers(count(name), 2), (bit) => 255 * bit); // 0 and 1 once scaled
     return { data, values: Array.from(data, (v) => v / 255) };
   };
-  const [a, b] = [operand('a'), operand('b')];
-  const before = floats(m * n);
-  const other = on('MASK') ? rectified(floats(m * n)) : floats(count('bias_or_mask'));
+  const [a, b] = [operand('a', largestTerm(k)), operand('b', 3)];
+  const before = whole(m * n, 2047);
+  const other = on('MASK') ? rectified(whole(m * n, 3)) : whole(count('bias_or_mask'), 2047);
   const product = reference.matmul(
     reference.matrix(a.values, m, k, on('A_TRANSPOSED')),
     reference.matrix(b.values, k, n, on('B_TRANSPOSED')),
   );
-  const c = product.map((sum, i) => {
-    let value = on('BIAS') ? reference.plus(sum, other[i % n] as number) : sum;
-    if (on('RELU')) value = reference.relu(value);
-    if (on('MASK')) value = reference.masked(value, other[i] as number);
-    return accumulate === 0 ? value : reference.plus(value, before[i] as number);
+  const c = product.map(({ value: sum }, i) => {
+    let value = on('BIAS') ? sum + (other[i % n] as number) : sum;
+    if (on('RELU')) value = Math.max(0, value);
+    if (on('MASK') && (other[i] as number) <= 0) value = 0;
+    return { value: accumulate === 0 ? value : value + (before[i] as number), bound: 0 };
   });
   const inputs = { a: a.data, b: b.data, bias_or_mask: other, c: accumulate === 0 ? nothing(m * n) : before };
   return { inputs, expected: { c } };
@@ -86,19 +95,22 @@ const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> = {
   matmul: checkMatmul,
   matmul_subgroup: checkMatmul,
 
-  bias_add({ count, floats }) {
-    const [x, bias] = [floats(count('x')), floats(count('bias'))];
-    const y = Array.from(x, (v, i) =>
-      reference.plus({ value: v, bound: 0 }, bias[i % bias.length] as number),
+  bias_add({ count, whole }) {
+    const [x, bias] = [whole(count('x'), 2047), whole(count('bias'), 2047)];
+    const y = within(
+      x.map((v, i) => v + (bias[i % bias.length] as number)),
+      0,
     );
     return { inputs: { x, bias, y: nothing(x.length) }, expected: { y } };
   },
 
-  column_sum({ params, count, floats }) {
+  column_sum({ params, count, whole }) {
     const { rows, columns, accumulate } = params as { rows: number; columns: number; accumulate: number };
-    const [x, before] = [floats(count('x')), floats(columns)];
-    const sums = reference.columnSum(x, rows, columns);
-    const y = accumulate === 0 ? sums : sums.map((sum, j) => reference.plus(sum, before[j] as number));
+    const [x, before] = [whole(count('x'), largestTerm(rows)), whole(columns, 2047)];
+    const y = reference.columnSum(x, rows, columns).map(({ value }, j) => ({
+      value: accumulate === 0 ? value : value + (before[j] as number),
+      bound: 0,
+    }));
     return { inputs: { x, y: accumulate === 0 ? nothing(columns) : before }, expected: { y } };
   },
 
@@ -189,14 +201,14 @@ const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> = {
     return { inputs: { row_loss: rowLoss, loss }, expected: { loss: expected }, step };
   },
 
-  sgd({ count, floats }) {
-    const [gradient, value] = [floats(count('gradient')), floats(count('value'))];
-    const step = { rows: 0, slot: 0, lr: Math.fround(0.1) };
-    return {
-      inputs: { gradient, value },
-      expected: { value: reference.sgd(value, gradient, step.lr) },
-      step,
-    };
+  sgd({ count, whole }) {
+    const [gradient, value] = [whole(count('gradient'), 2047), whole(count('value'), 2047)];
+    const step = { rows: 0, slot: 0, lr: 0.5 };
+    const expected = within(
+      value.map((v, i) => v - step.lr * (gradient[i] as number)),
+      0,
+    );
+    return { inputs: { gradient, value }, expected: { value: expected }, step };
   },
 
   confusion({ params, count, integers }) {
@@ -256,6 +268,8 @@ function subjectOf(dispatch: DispatchDescription, spec: KernelSpec): Subject {
     isU8: (name) => binding(name).dtype === 'u8',
     count: (name) => elementCount(binding(name).shape),
     floats: (count, from = -1, to = 1) => generator.uniform(new Float32Array(count), from, to),
+    whole: (count, most) =>
+      Float32Array.from({ length: count }, () => (generator.random32() % (2 * most + 1)) - most),
     integers: (count, below) => Uint32Array.from({ length: count }, () => generator.random32() % below),
   };
 }
@@ -286,27 +300,33 @@ export async function checkDispatch(device: Device, dispatch: DispatchDescriptio
   if (spec === undefined || !isKernelName(kernel)) {
     throw new HeddleError('usage', `checkDispatch: '${kernel}' is none of Heddle's kernels`);
   }
-  const facts = { kernel, variant: variantText(dispatch), shape: shapeText(dispatch) };
+  const accumulates = dispatch.params.accumulate === 1 ? ['accumulate'] : [];
+  const variant = [variantText(dispatch), ...accumulates].join(' ').trim();
+  const facts = { kernel, variant, shape: shapeText(dispatch) };
   const trial = trials[kernel](subjectOf(dispatch, spec));
   const elements = Object.values(trial.expected).reduce((sum, values) => sum + values.length, 0);
   try {
     const found = await runTrial(device, spec, dispatch, trial);
-    let [worst, wrong] = [0, 0];
+    let [worst, error, wrong] = [0, 0, 0];
     let message: string | undefined;
     for (const [name, expected] of Object.entries(trial.expected)) {
       const values = found[name] as Float32Array | Uint32Array;
       const result = reference.compare(values, expected);
       worst = Math.max(worst, result.worst);
+      error = Math.max(error, result.error);
       wrong += result.wrong;
       const { value, bound } = expected[result.first] ?? { value: 0, bound: 0 };
       if (result.wrong > 0) {
-        message ??= `${result.wrong} of ${expected.length} elements of ${name} are wrong, the first at ${result.first}: found ${values[result.first]}, expected ${value} ± ${bound.toPrecision(2)}`;
+        const allowed = bound === 0 ? '' : ` ± ${bound.toPrecision(2)}`;
+        message ??=
+          `${result.wrong} of ${expected.length} elements of ${name} are wrong, the first at ${result.first}: ` +
+          `found ${values[result.first]}, expected ${value}${allowed}; largest error ${result.error.toPrecision(3)}`;
       }
     }
-    const judged = { ...facts, ok: wrong === 0, worst, elements, wrong };
+    const judged = { ...facts, ok: wrong === 0, worst, error, elements, wrong };
     return message === undefined ? judged : { ...judged, message };
   } catch (error) {
     const worst = Number.POSITIVE_INFINITY;
-    return { ...facts, ok: false, worst, elements, wrong: elements, message: messageOf(error) };
+    return { ...facts, ok: false, worst, error: worst, elements, wrong: elements, message: messageOf(error) };
   }
 }

@@ -4,7 +4,11 @@ import { HeddleError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
-import { matmulSubgroup as subgroupKernel, matmul as tileKernel } from './kernels.generated.ts';
+import {
+  type KernelName,
+  matmulSubgroup as subgroupKernel,
+  matmul as tileKernel,
+} from './kernels.generated.ts';
 
 /** The two matmul kernels: `tile` runs anywhere, `subgroup` is for software adapters with fixed subgroups. */
 export type MatmulCore = 'tile' | 'subgroup';
@@ -40,10 +44,24 @@ const subgroupTileM = (lanes: number): number => (lanes === 4 ? 8 : 32);
 /** Rows and columns of C a workgroup of the tile core computes; matmul.wgsl's TILE. */
 const tile = 32;
 
-/** The core that `matmul` uses on this device unless told otherwise. */
-export function matmulCore(device: Device): MatmulCore {
+/** The cores that can run on this device, the one that suits it best first. */
+export function matmulCores(device: Device): readonly MatmulCore[] {
   const { software, subgroupSize } = device.info;
-  return software && [4, 8, 16].includes(subgroupSize) ? 'subgroup' : 'tile';
+  if (![4, 8, 16].includes(subgroupSize)) return ['tile'];
+  return software ? ['subgroup', 'tile'] : ['tile', 'subgroup'];
+}
+
+/** The kernel that a core is. */
+export const matmulKernelName = (core: MatmulCore): KernelName =>
+  core === 'tile' ? 'matmul' : 'matmul_subgroup';
+
+/** The core that `matmul` uses on this device unless told otherwise. Throws a HeddleError when all are to be avoided. */
+export function matmulCore(device: Device): MatmulCore {
+  const cores = matmulCores(device);
+  const core = cores.find((candidate) => !device.avoided.has(matmulKernelName(candidate)));
+  if (core !== undefined) return core;
+  const names = cores.map(matmulKernelName).join(' and ');
+  throw new HeddleError('gpu', `matmul: no kernel is left on this adapter: ${names} are to be avoided`);
 }
 
 const describe = (tensor: Tensor, transposed: boolean) =>

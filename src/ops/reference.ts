@@ -236,6 +236,8 @@ export function confusion(
 export interface Comparison {
   /** Largest error as a share of its bound; at most 1 when nothing is wrong. */
   readonly worst: number;
+  /** Largest absolute error. */
+  readonly error: number;
   /** Number of elements that are outside of their bound, and the index of the first of them (-1: none). */
   readonly wrong: number;
   readonly first: number;
@@ -243,16 +245,18 @@ export interface Comparison {
 
 /** Compares element by element; missing elements are wrong. */
 export function compare(found: ArrayLike<number>, expected: readonly Bounded[]): Comparison {
-  let [worst, wrong, first] = [0, 0, -1];
+  let [worst, largest, wrong, first] = [0, 0, 0, -1];
   expected.forEach(({ value, bound }, i) => {
-    const error = Math.abs((found[i] as number) - value);
-    const same = error === 0 || Object.is(found[i], value); // the same infinity, or NaN where a NaN belongs
+    const difference = Math.abs((found[i] as number) - value);
+    const same = difference === 0 || Object.is(found[i], value); // the same infinity, or NaN where a NaN belongs
     // A NaN that does not belong is as wrong as can be, and compares false with everything.
-    const share = same ? 0 : Number.isNaN(error) ? Number.POSITIVE_INFINITY : error / bound;
+    const error = same ? 0 : Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
+    const share = same ? 0 : error / bound;
     worst = Math.max(worst, share);
+    largest = Math.max(largest, error);
     if (share <= 1) return;
     wrong++;
     if (first < 0) first = i;
   });
-  return { worst, wrong, first };
+  return { worst, error: largest, wrong, first };
 }

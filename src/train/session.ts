@@ -2,7 +2,14 @@
 
 import type { DataLoader } from '../data/loader.ts';
 import type { Device } from '../gpu/device.ts';
-import { type Plan, type Recorder, record, recordNow } from '../gpu/plan.ts';
+import {
+  type DispatchDescription,
+  describe,
+  type Plan,
+  type Recorder,
+  record,
+  recordNow,
+} from '../gpu/plan.ts';
 import { read } from '../gpu/readback.ts';
 import { createScheduler, type Scheduler } from '../gpu/scheduler.ts';
 import { type Storage, type Tensor, view } from '../gpu/tensor.ts';
@@ -62,6 +69,22 @@ function prepare(device: Device, job: Job, spec: InputSpec, batchSize: number): 
 function release(device: Device, parts: Parts): void {
   parts.feed.destroy();
   device.release(parts.counts.storage);
+}
+
+/** Every dispatch that a session may replay: those of its step, its evaluation and its backward. Compiles and runs nothing. */
+export function describeSession(
+  device: Device,
+  job: Job,
+  spec: InputSpec,
+  batchSize: number,
+): DispatchDescription[] {
+  const parts = prepare(device, job, spec, batchSize);
+  try {
+    const works = [parts.step, parts.evaluation, recordBackward(job, parts.feed, true)];
+    return works.flatMap((work) => describe(device, work));
+  } finally {
+    release(device, parts);
+  }
 }
 
 /** Makes a session; its kernels compile in parallel. Throws a HeddleError when model and input do not fit, or the GPU refuses. */

@@ -102,7 +102,7 @@ describe('in Chromium', () => {
     expectSame(found, await program(heddle, { data: 'synthetic' }));
   });
 
-  test('every kernel gives its known answers in a page', async () => {
+  test('every dispatch of a model is right in a page', async () => {
     const results = await watched.page.evaluate(() => window.checkKernels());
     expect(results.length).toBeGreaterThan(0);
     expect(results.filter(({ ok }) => !ok)).toEqual([]);

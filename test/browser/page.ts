@@ -2,14 +2,13 @@
 // Imports the package by its name, as a stranger's page does.
 
 import * as heddle from 'heddle';
-import { openDevice, type SelfTestResult, selfTest } from 'heddle/ops';
 import { type Job, type Outcome, program } from './program.ts';
 
 declare global {
   interface Window {
     runHere(job: Job): Promise<Outcome>;
     runInWorker(job: Job): Promise<Outcome>;
-    checkKernels(): Promise<SelfTestResult[]>;
+    checkKernels(): Promise<heddle.CheckEvent[]>;
   }
 }
 
@@ -28,9 +27,17 @@ window.runInWorker = (job) =>
   });
 
 window.checkKernels = async () => {
+  const { checkModel, nn, openDevice, optim } = heddle;
   const device = await openDevice();
-  const results: SelfTestResult[] = [];
-  for await (const result of selfTest(device)) results.push(result);
+  const results: heddle.CheckEvent[] = [];
+  const checks = checkModel(device, {
+    model: nn.sequential(nn.flatten(), nn.linear(28 * 28, 64), nn.relu(), nn.linear(64, 10)),
+    loss: nn.crossEntropyLoss(),
+    optimizer: optim.sgd({ lr: 0.1 }),
+    batchSize: 64,
+    input: { shape: [1, 28, 28], dtype: 'u8' },
+  });
+  for await (const event of checks) if (event.type === 'check') results.push(event);
   device.destroy();
   return results;
 };

@@ -22,6 +22,8 @@ export interface Ended {
 export interface StartOptions {
   readonly cwd: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** Modules to load first. */
+  readonly imports?: readonly string[];
   /** Gives the process a process group of its own, as a terminal does. */
   readonly group?: boolean;
   /** Called with everything stdout has said so far, each time it says more. */
@@ -47,8 +49,9 @@ export function temporaryFolder(): string {
 
 /** Runs a TypeScript file with arguments until it ends. */
 export function start(file: string, args: readonly string[], options: StartOptions): Promise<Ended> {
-  const { cwd, env = {}, group = false, onStdout } = options;
-  const child = spawn(process.execPath, [...nodeArguments, file, ...args], {
+  const { cwd, env = {}, imports = [], group = false, onStdout } = options;
+  const loaded = imports.flatMap((path) => ['--import', path]);
+  const child = spawn(process.execPath, [...nodeArguments, ...loaded, file, ...args], {
     cwd,
     detached: group,
     env: { ...process.env, NO_COLOR: '1', HEDDLE_DEBUG: undefined, HEDDLE_REEXEC: undefined, ...env },
@@ -77,6 +80,20 @@ export function start(file: string, args: readonly string[], options: StartOptio
 export function heddle(args: readonly string[], options: StartOptions): Promise<Ended> {
   return start(main, args, options);
 }
+
+/** No Vulkan driver, and no cached one either. */
+export const noDriver = (cache: string) => ({
+  VK_ICD_FILENAMES: '/nonexistent.json',
+  VK_DRIVER_FILES: '/nonexistent.json',
+  XDG_CACHE_HOME: cache,
+});
+
+/** The objects of JSON lines. */
+export const records = (lines: string): Record<string, unknown>[] =>
+  lines
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 
 /** What Heddle itself said: Dawn and the Vulkan loader write to stderr too, past Node. */
 function ownLines(stderr: string): string {
@@ -109,6 +126,7 @@ export const someEvents: readonly CliEvent[] = [
       backend: 'vulkan',
       software: true,
     },
+    kernels: { plain: false, avoided: [], used: ['matmul', 'sgd'] },
     dataset: { name: 'fashion-mnist', synthetic: false, train: 60000, test: 10000 },
     model: '784-512-512-10',
     parameters: 669706,

@@ -1,29 +1,16 @@
 // `heddle train` and its companions with the real engine, on whatever adapter this process was given.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { decodeSafetensors } from '../../src/io/safetensors.ts';
-import { heddle, type StartOptions, temporaryFolder } from './support.ts';
+import { heddle, noDriver, records, type StartOptions, temporaryFolder } from './support.ts';
 
 // Each process compiles its kernels: seconds on SwiftShader, more beside other tests.
 vi.setConfig({ testTimeout: 240_000 });
 
 const quick = ['train', '--dataset', 'synthetic', '--limit', '150', '--hidden', '16'];
 const endless = ['train', '--dataset', 'synthetic', '--epochs', '100000', '--hidden', '16', '--json'];
-/** No Vulkan driver, and no cached one either. */
-const noDriver = (cache: string) => ({
-  VK_ICD_FILENAMES: '/nonexistent.json',
-  VK_DRIVER_FILES: '/nonexistent.json',
-  XDG_CACHE_HOME: cache,
-});
-
-const records = (lines: string): Record<string, unknown>[] =>
-  lines
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-
 test('without a terminal the tutorial’s text comes, and a folder of the run', async () => {
   const cwd = temporaryFolder();
   const args = [...quick, '--epochs', '2', '--log-every', '2', '--seed', '3'];
@@ -197,45 +184,6 @@ describe('refused before anything is created:', () => {
     expect(code).toBe(3);
     expect(stderr).toContain('Install a Vulkan driver');
   });
-});
-
-test.runIf(process.platform === 'linux')(
-  'doctor without an adapter reports what there is and exits with 3',
-  async () => {
-    const cwd = temporaryFolder();
-    const ended = await heddle(['doctor', '--json'], { cwd, env: noDriver(cwd) });
-    expect(ended.code).toBe(3);
-    expect(records(ended.stdout)).toMatchObject([{ type: 'doctor', ok: false, adapter: null, kernels: [] }]);
-  },
-);
-
-const icd = process.env.VK_ICD_FILENAMES ?? '/usr/share/vulkan/icd.d/lvp_icd.json';
-test.runIf(process.platform === 'linux' && existsSync(icd))(
-  'with a cached driver the command runs again and works',
-  async () => {
-    const cwd = temporaryFolder();
-    mkdirSync(join(cwd, 'heddle'));
-    const env = { VK_ICD_FILENAMES: icd, VK_DRIVER_FILES: icd };
-    writeFileSync(join(cwd, 'heddle', 'vulkan.json'), JSON.stringify({ env }));
-    const { VK_DRIVER_FILES: _, ...driverless } = noDriver(cwd);
-    const ended = await heddle(['doctor', '--json'], {
-      cwd,
-      env: { ...driverless, VK_DRIVER_FILES: undefined },
-    });
-    expect(ended.code).toBe(0);
-    expect(records(ended.stdout)).toMatchObject([{ type: 'doctor', ok: true }]);
-  },
-);
-
-test('doctor checks every kernel and exits with 0', async () => {
-  const cwd = temporaryFolder();
-  const { code, stdout } = await heddle(['doctor'], { cwd });
-  expect(code).toBe(0);
-  expect(stdout).toMatch(/^versions +heddle \d/);
-  expect(stdout).toMatch(/\nlimits +buffer .*\n/);
-  expect(stdout).toMatch(/\nmatmul +ok /);
-  expect(stdout).toMatch(/\nall \d+ checks ok\n$/);
-  expect(stdout).not.toContain('FAILED');
 });
 
 test('plan prints a line per dispatch, plain or fused', async () => {

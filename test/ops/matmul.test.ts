@@ -145,6 +145,22 @@ describe.each(cores)('%s core', (core) => {
     );
   });
 
+  it('is exact on whole numbers, whatever the order of the additions', async () => {
+    const [m, n, k] = [65, 37, 129];
+    const whole = (count: number, seed: number) =>
+      Float32Array.from(integers(count, seed, 4095), (v) => v - 2047);
+    const [a, b] = [whole(m * k, 1), whole(k * n, 2).map((v) => v % 4)];
+    const { c } = await run(device(), { a: f32(a, m, k), b: f32(b, k, n) }, (r, t) => ({
+      c: matmul(r, { label: 'c', ...t, core }),
+    }));
+    const product = reference.matmul(reference.matrix(a, m, k), reference.matrix(b, k, n));
+    expectWithin(
+      `matmul ${core}, whole numbers`,
+      c,
+      product.map(({ value }) => ({ value, bound: 0 })),
+    );
+  });
+
   it('keeps a NaN through the rectifier and the mask', async () => {
     const a = f32([Number.NaN, 1, -1, 1], 2, 2);
     const mask = f32([1, 1, 0, 1], 2, 2);

@@ -1,0 +1,49 @@
+// What other commands need of a run's folder: its files, and the options that its model was built with.
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { HeddleError, messageOf } from '../errors.ts';
+import { runFiles } from './run-folder.ts';
+
+const runRecord = v.object({
+  options: v.object({
+    dataset: v.picklist(['fashion-mnist', 'synthetic']),
+    batchSize: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+    hidden: v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
+  }),
+});
+
+/** The part of run.json that says what was trained. */
+export type RunRecord = v.InferOutput<typeof runRecord>;
+
+/** A file of a run's folder. Throws `usage` when it is not there, `file` when it cannot be read. */
+export function readRunFile(run: string, name: string): Uint8Array {
+  const path = join(run, name);
+  try {
+    return new Uint8Array(readFileSync(path)); // not a Buffer, whose slice() is a view
+  } catch (cause) {
+    const missing =
+      cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
+    const reason = missing
+      ? 'does not exist; expected the folder of a run'
+      : `cannot be read: ${messageOf(cause)}`;
+    throw new HeddleError(missing ? 'usage' : 'file', `${path} ${reason}`, { cause });
+  }
+}
+
+/** Reads run.json. Throws as `readRunFile`, and `file` for content that is no run's. */
+export function readRunRecord(run: string): RunRecord {
+  const path = join(run, runFiles.info);
+  const text = new TextDecoder().decode(readRunFile(run, runFiles.info));
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new HeddleError('file', `${path} is not JSON: ${messageOf(cause)}`, { cause });
+  }
+  const result = v.safeParse(runRecord, parsed);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new HeddleError('file', `${path}: ${v.getDotPath(issue) ?? 'content'}: ${issue.message}`);
+}

@@ -1,0 +1,76 @@
+// Checks a model's own dispatches on the user's own adapter, and says which kernels it may be trained with there: the
+// fast ones, or, when one of those gives wrong numbers, the first fallback that gives right ones throughout.
+
+import { type Device, withoutKernels } from '../gpu/device.ts';
+import type { DispatchDescription } from '../gpu/plan.ts';
+import { namedParameters } from '../nn/parameters.ts';
+import { type CheckResult, checkDispatch, dispatchKey } from '../ops/check.ts';
+import { matmulCores, matmulKernelName } from '../ops/matmul.ts';
+import { createArenas } from './arenas.ts';
+import type { InputSpec } from './feed.ts';
+import type { Job } from './plans.ts';
+import { describeSession } from './session.ts';
+import type { TrainerOptions } from './trainer.ts';
+
+/** The kernels to train with: those of the fused or of the plain plan, without some that are wrong on the adapter. */
+export interface KernelChoice {
+  /** Names for `withoutKernels`. */
+  readonly avoid: readonly string[];
+  /** For `createTrainer`. */
+  readonly plain: boolean;
+}
+
+/** One of the model's dispatches has been checked. */
+export interface CheckEvent extends CheckResult {
+  readonly type: 'check';
+}
+
+/** All have been checked. */
+export interface VerdictEvent {
+  readonly type: 'verdict';
+  /** Names of the kernels that were wrong at some shape or in some variant. */
+  readonly wrong: readonly string[];
+  /** What to train with; undefined when every way has a wrong kernel in it. */
+  readonly choice?: KernelChoice;
+}
+
+/** Ways to train on this device, the fastest first: cores that are passed over are to be avoided. */
+function choicesFor(device: Device): KernelChoice[] {
+  const cores = matmulCores(device).map(matmulKernelName);
+  return [false, true].flatMap((plain) => cores.map((_, i) => ({ avoid: cores.slice(0, i), plain })));
+}
+
+/**
+ * Runs each dispatch that training or evaluating the model may need, in every way that this device has, alone on random
+ * data against float64; yields a `check` for each and a `verdict` at the end. Shapes are those of the model at its batch
+ * size. Throws a HeddleError when the model does not fit the device or the input.
+ */
+export async function* checkModel(
+  device: Device,
+  options: TrainerOptions & { readonly input: InputSpec },
+): AsyncGenerator<CheckEvent | VerdictEvent, void, void> {
+  const { model, loss, optimizer, batchSize, input, prefix = '' } = options;
+  const choices = choicesFor(device);
+  const arenas = createArenas(device, namedParameters(model, prefix));
+  let ways: DispatchDescription[][];
+  try {
+    ways = choices.map(({ avoid, plain }) => {
+      const job: Job = { model, loss, optimizer, arenas, fused: !plain };
+      return describeSession(withoutKernels(device, avoid), job, input, batchSize);
+    });
+  } finally {
+    arenas.destroy();
+  }
+  const right = new Map<string, boolean>();
+  const wrong = new Set<string>();
+  for (const dispatch of ways.flat()) {
+    const key = dispatchKey(dispatch);
+    if (right.has(key)) continue;
+    const result = await checkDispatch(device, dispatch);
+    right.set(key, result.ok);
+    if (!result.ok) wrong.add(result.kernel);
+    yield { type: 'check', ...result };
+  }
+  const choice = choices.find((_, i) => ways[i]?.every((dispatch) => right.get(dispatchKey(dispatch))));
+  yield { type: 'verdict', wrong: [...wrong], ...(choice === undefined ? {} : { choice }) };
+}

@@ -1,0 +1,134 @@
+// checkModel: right kernels pass at the model's own shapes; kernels that were broken on purpose are found, named, and
+// avoided, and what is trained instead gives right numbers.
+
+import { describe, expect, it } from 'vitest';
+import {
+  type CheckEvent,
+  checkModel,
+  createTrainer,
+  type Device,
+  dataLoader,
+  fromArrays,
+  type KernelChoice,
+  manualSeed,
+  nn,
+  openDevice,
+  optim,
+  type VerdictEvent,
+  withoutKernels,
+} from '../../src/index.ts';
+import { matmulCore } from '../../src/ops/matmul.ts';
+import { breakKernels, type Fault } from '../support/break-kernels.ts';
+import { floats, integers } from '../support/data.ts';
+import { useDevice } from '../support/device.ts';
+
+const device = useDevice();
+
+const [features, hidden, classes, batchSize] = [28, 33, 10, 12];
+function options() {
+  manualSeed(5);
+  return {
+    model: nn.sequential(nn.linear(features, hidden), nn.relu(), nn.linear(hidden, classes)),
+    loss: nn.crossEntropyLoss(),
+    optimizer: optim.sgd({ lr: 0.1 }),
+    batchSize,
+    input: { shape: [features], dtype: 'f32' } as const,
+  };
+}
+
+async function examine(on: Device) {
+  const checks: CheckEvent[] = [];
+  let verdict: VerdictEvent | undefined;
+  for await (const event of checkModel(on, options())) {
+    if (event.type === 'check') checks.push(event);
+    else verdict = event;
+  }
+  return { checks, verdict };
+}
+
+const rows = 60;
+const dataset = fromArrays({
+  inputs: floats(rows * features, 1),
+  targets: Int32Array.from(integers(rows, 2, classes)),
+  inputShape: [features],
+});
+
+/** Losses of five steps with a choice of kernels. */
+async function losses(on: Device, { avoid, plain }: KernelChoice): Promise<number[]> {
+  const trainer = await createTrainer(withoutKernels(on, avoid), { ...options(), plain });
+  const found: number[] = [];
+  for await (const event of trainer.fit(dataLoader(dataset, { batchSize }), { epochs: 1, logEvery: 1 }))
+    if (event.type === 'step') found.push(event.loss);
+  trainer.destroy();
+  return found;
+}
+
+const fast: KernelChoice = { avoid: [], plain: false };
+
+describe('checkModel', () => {
+  it('finds every dispatch right, of the fused and the plain plan and by every core, and frees what it took', async () => {
+    const before = device().bytes;
+    const { checks, verdict } = await examine(device());
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
+    expect(verdict).toEqual({ type: 'verdict', wrong: [], choice: fast });
+    const kernels = new Set(checks.map(({ kernel }) => kernel));
+    const plain = ['bias_add', 'relu', 'relu_backward', 'log_softmax', 'log_softmax_backward', 'nll_loss'];
+    for (const name of ['matmul', 'cross_entropy', 'column_sum', 'mean_loss', 'confusion', 'sgd', ...plain])
+      expect(kernels).toContain(name);
+    if (device().info.software) expect(kernels).toContain('matmul_subgroup');
+    const shapes = checks.map(({ shape }) => shape);
+    expect(shapes).toContain(
+      `a [${batchSize}, ${features}], b [${hidden}, ${features}], bias_or_mask [${hidden}], c [${batchSize}, ${hidden}]`,
+    );
+    expect(device().bytes).toBe(before);
+  });
+
+  const broken: { fault: Fault; wrong: string[]; choice?: KernelChoice }[] = [
+    {
+      fault: 'subgroup-bias',
+      wrong: ['matmul_subgroup'],
+      choice: { avoid: ['matmul_subgroup'], plain: false },
+    },
+    { fault: 'bias', wrong: ['matmul_subgroup', 'matmul'], choice: { avoid: [], plain: true } },
+    { fault: 'sgd', wrong: ['sgd'] },
+  ];
+
+  it.each(broken)(
+    'finds the fault $fault, names the kernel and the way around it',
+    async ({ fault, wrong, choice }) => {
+      expect(matmulCore(device())).toBe('subgroup'); // what these faults are about
+      const right = await losses(device(), fast);
+      const restore = breakKernels(fault);
+      const own = await openDevice(); // pipelines are kept by name: a broken kernel needs a device of its own
+      try {
+        const { checks, verdict } = await examine(own);
+        expect(verdict).toEqual({ type: 'verdict', wrong, ...(choice && { choice }) });
+        const failed = checks.filter(({ ok }) => !ok);
+        expect(new Set(failed.map(({ kernel }) => kernel))).toEqual(new Set(wrong));
+        for (const { message, worst, wrong: count, elements } of failed) {
+          expect(message).toMatch(
+            /^\d+ of \d+ elements of \w+ are wrong, the first at \d+: found \S+, expected \S+; largest error \S+$/,
+          );
+          expect(worst).toBeGreaterThan(1);
+          expect(count).toBeGreaterThan(0);
+          expect(count).toBeLessThanOrEqual(elements);
+        }
+        // The numbers show the fault, and the way around it does not.
+        const apart = (found: number[]) =>
+          Math.max(...found.map((loss, i) => Math.abs(loss - (right[i] as number))));
+        expect(apart(await losses(own, fast))).toBeGreaterThan(1e-5);
+        if (choice !== undefined) expect(apart(await losses(own, choice))).toBeLessThan(2e-6);
+      } finally {
+        restore();
+        own.destroy();
+      }
+    },
+  );
+});
+
+it('withoutKernels keeps launchers from what is avoided, and says when nothing is left', () => {
+  expect(matmulCore(withoutKernels(device(), ['matmul_subgroup']))).toBe('tile');
+  const none = withoutKernels(withoutKernels(device(), ['matmul_subgroup']), ['matmul']);
+  expect(() => matmulCore(none)).toThrow('no kernel is left on this adapter');
+  expect(matmulCore(device())).toBe('subgroup');
+});
