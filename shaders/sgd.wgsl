@@ -1,5 +1,7 @@
 // value -= step.lr · gradient, over a whole arena.  value, gradient [size]; four elements an invocation.
 // https://pytorch.org/docs/stable/generated/torch.optim.SGD.html (without momentum and weight decay)
+// A NaN or an infinity among gradients and values, found by its bits, is reported in loss[step.slot], unless the loss is
+// itself such a value: an input of 0 may hide a broken weight from the logits.
 
 struct Params {
   size: u32,
@@ -14,8 +16,16 @@ struct Step {
 
 @group(0) @binding(0) var<storage, read> gradient: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> value: array<vec4f>;
-@group(0) @binding(2) var<uniform> step: Step;
-@group(0) @binding(3) var<uniform> params: Params;
+@group(0) @binding(2) var<storage, read_write> loss: array<atomic<u32>>; // bits of f32s
+@group(0) @binding(3) var<uniform> step: Step;
+@group(0) @binding(4) var<uniform> params: Params;
+
+const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity
+const BROKEN = 0x7fc00001u; // the NaN that stands for a broken gradient or parameter
+
+fn broken(four: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(four) & vec4u(EXPONENT)) == vec4u(EXPONENT);
+}
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
@@ -24,6 +34,13 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     return;
   }
   // The last four may reach beyond the arena; what lies there keeps its bits.
-  let element = 4u * i + vec4u(0u, 1u, 2u, 3u);
-  value[i] = select(value[i], value[i] - step.lr * gradient[i], element < vec4u(params.size));
+  let inside = (4u * i + vec4u(0u, 1u, 2u, 3u)) < vec4u(params.size);
+  let before = value[i];
+  let after = select(before, before - step.lr * gradient[i], inside);
+  value[i] = after;
+  if (any(inside & (broken(gradient[i]) | broken(before) | broken(after)))) {
+    if ((atomicLoad(&loss[step.slot]) & EXPONENT) != EXPONENT) {
+      atomicStore(&loss[step.slot], BROKEN);
+    }
+  }
 }

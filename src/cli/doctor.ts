@@ -130,7 +130,8 @@ function machineText(device: Device | undefined, found: Versions, data: DataRepo
   return table(rows);
 }
 
-const percent = (worst: number) => (Number.isFinite(worst) ? `${(100 * worst).toFixed(1)} %` : '–');
+const percent = (worst: number) =>
+  worst === 0 ? 'exact' : Number.isFinite(worst) ? `${(100 * worst).toFixed(1)} %` : '–';
 
 /** A check's line: kernel, verdict, worst error as a share of what is allowed, shapes, variant; and what is wrong. */
 export function checkLine(result: CheckResult, width = Number.POSITIVE_INFINITY): string {

@@ -203,12 +203,13 @@ const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> = {
 
   sgd({ count, whole }) {
     const [gradient, value] = [whole(count('gradient'), 2047), whole(count('value'), 2047)];
+    const loss = new Float32Array(count('loss')).fill(1); // stays, since all is finite
     const step = { rows: 0, slot: 0, lr: 0.5 };
     const expected = within(
       value.map((v, i) => v - step.lr * (gradient[i] as number)),
       0,
     );
-    return { inputs: { gradient, value }, expected: { value: expected }, step };
+    return { inputs: { gradient, value, loss }, expected: { value: expected, loss: within(loss, 0) }, step };
   },
 
   confusion({ params, count, integers }) {

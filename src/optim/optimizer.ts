@@ -8,9 +8,17 @@ export interface Optimizer {
   readonly kind: string;
   /** Learning rate. May be changed between steps; the next step that is submitted uses it. */
   lr: number;
-  /** Records one update. `value` and `gradient` are arenas of one layout; hyper-parameters come with the step record. */
+  /**
+   * Records one update. `value` and `gradient` are arenas of one layout; hyper-parameters come with the step record.
+   * A value or gradient that is not finite is reported in the step's slot of `losses`.
+   */
   record(
     recorder: Recorder,
-    arenas: { readonly value: Tensor; readonly gradient: Tensor; readonly step: Tensor },
+    arenas: {
+      readonly value: Tensor;
+      readonly gradient: Tensor;
+      readonly losses: Tensor;
+      readonly step: Tensor;
+    },
   ): void;
 }

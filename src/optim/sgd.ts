@@ -12,8 +12,8 @@ export function sgd(options: { lr: number }): Optimizer {
   return {
     kind: 'sgd',
     lr,
-    record(recorder, { value, gradient, step }) {
-      sgdOp(recorder, { label: 'optimizer.sgd', value, gradient, step });
+    record(recorder, { value, gradient, losses, step }) {
+      sgdOp(recorder, { label: 'optimizer.sgd', value, gradient, losses, step });
     },
   };
 }

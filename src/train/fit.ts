@@ -3,6 +3,7 @@
 import type { DataLoader } from '../data/loader.ts';
 import { HeddleError } from '../errors.ts';
 import { checkSize } from '../nn/layer.ts';
+import { brokenBits } from '../ops/sgd.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { Evaluation, TrainEvent } from './events.ts';
 import type { Session } from './session.ts';
@@ -75,12 +76,17 @@ export async function* trainEpochs(
     let [samples, sum, done] = [0, 0, 0];
     for await (const chunk of session.scheduler.run(session.stepPlan, fill)) {
       stepSeconds.push(chunk.seconds / chunk.steps);
-      for (const loss of chunk.results) {
+      const bits = new Uint32Array(chunk.results.buffer);
+      for (const [i, loss] of chunk.results.entries()) {
         const { step, index, rows, lr } = submitted.shift() as SubmittedStep;
         if (!Number.isFinite(loss)) {
+          const [of, why] =
+            bits[i] === brokenBits
+              ? ['a gradient or parameter', '']
+              : ['the loss', ': a logit, and so a weight, is NaN or infinite'];
           throw new HeddleError(
             'diverged',
-            `the loss of step ${step} (epoch ${epoch}) is not finite: a logit, and so a weight, is NaN or infinite. Try a smaller learning rate than ${lr}.`,
+            `${of} of step ${step} (epoch ${epoch}) is not finite${why}. Try a smaller learning rate than ${lr}.`,
           );
         }
         samples += rows;

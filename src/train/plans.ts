@@ -63,7 +63,8 @@ export function recordBackward(job: Job, feed: Feed, accumulate: boolean): (reco
 /** One optimizer step from the gradients in the arena. */
 export function recordOptimizer(job: Job, feed: Feed): (recorder: Recorder) => void {
   const { value, gradient } = job.arenas;
-  return (recorder) => job.optimizer.record(recorder, { value, gradient, step: feed.step });
+  return (recorder) =>
+    job.optimizer.record(recorder, { value, gradient, losses: feed.results, step: feed.step });
 }
 
 /** Forward, loss, gradients, optimizer. */

@@ -6,7 +6,7 @@ import * as reference from '../../src/ops/reference.ts';
 import { relu } from '../../src/ops/relu.ts';
 import { reluBackward } from '../../src/ops/relu_backward.ts';
 import { run } from '../../src/ops/run.ts';
-import { sgd } from '../../src/ops/sgd.ts';
+import { brokenBits, sgd } from '../../src/ops/sgd.ts';
 import { stepRecord } from '../../src/ops/step.ts';
 import { unpackU8 } from '../../src/ops/unpack_u8.ts';
 import { expectWithin } from '../support/compare.ts';
@@ -86,17 +86,62 @@ it('sgd moves every value against its gradient', async () => {
       return {
         value: f32(floats(size, size), size),
         gradient: f32(gradient, size),
-        step: stepRecord({ lr }),
+        losses: f32([1, 2, 3], 3),
+        step: stepRecord({ lr, slot: 1 }),
       };
     });
     const found = await runEach(device(), trials, (r, t) => {
       sgd(r, { label, ...t });
-      return { value: t.value };
+      return { value: t.value, losses: t.losses };
     });
     trials.forEach(({ value, gradient }, i) => {
+      expect([...(found[i]?.losses ?? [])]).toEqual([1, 2, 3]);
       expectWithin('sgd', found[i]?.value ?? [], reference.sgd(value.data, gradient.data, lr));
     });
   }
+});
+
+it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+  'sgd reports a gradient or value of %d in the step’s own loss, wherever it is',
+  async (bad) => {
+    const size = 66; // the last four reach beyond it, where NaNs lie
+    const trials = ['value' as const, 'gradient' as const].flatMap((where) =>
+      Array.from({ length: size }, (_, at) => {
+        const broken = floats(size, at);
+        broken[at] = bad;
+        const whole = f32(floats(size, at + 1), size);
+        const given = { value: whole, gradient: whole, [where]: f32(broken, size) };
+        return { ...given, losses: f32([1, 2, 3], 3), step: stepRecord({ lr: 0, slot: 1 }) };
+      }),
+    );
+    const found = await runEach(device(), trials, (r, t) => {
+      sgd(r, { label, ...t });
+      return { losses: t.losses };
+    });
+    for (const { losses } of found) {
+      const bits = new Uint32Array(losses.buffer);
+      expect([losses[0], bits[1], losses[2]]).toEqual([1, brokenBits, 3]);
+    }
+  },
+);
+
+it('sgd reports a value that overflows, and leaves a loss that is not finite as it is', async () => {
+  const broken = f32([Number.NaN], 1);
+  const inputs = {
+    value: f32([-3e38], 1),
+    gradient: f32([3e38], 1),
+    losses: f32([2], 1),
+    kept: broken,
+    step: stepRecord({ lr: 1 }),
+  };
+  const { losses, kept } = await run(device(), inputs, (r, t) => {
+    const { gradient, step } = t;
+    sgd(r, { label, value: t.value, gradient, losses: t.losses, step });
+    sgd(r, { label, value: t.value, gradient, losses: t.kept, step });
+    return { losses: t.losses, kept: t.kept };
+  });
+  expect(new Uint32Array(losses.buffer)[0]).toBe(brokenBits);
+  expect(new Uint32Array(kept.buffer)[0]).toBe(new Uint32Array(broken.data.buffer)[0]);
 });
 
 it('folds grids that are too long for one dimension', async () => {
@@ -106,11 +151,12 @@ it('folds grids that are too long for one dimension', async () => {
     x: f32(x, folded, 1),
     bias: f32(bias, 1),
     step: stepRecord({ lr: 0.5 }),
+    losses: f32([1], 1),
     value: f32(x, folded),
     bytes: u8(new Uint8Array(folded).fill(255), folded),
   };
   const found = await run(device(), inputs, (r, t) => {
-    sgd(r, { label, value: t.value, gradient: t.x, step: t.step });
+    sgd(r, { label, value: t.value, gradient: t.x, losses: t.losses, step: t.step });
     const y = relu(r, { label, x: t.x });
     return {
       y,

@@ -336,7 +336,12 @@ it.each(fixtures.sgd)(
   'sgd moves values as torch.optim.SGD does, lr $lr',
   async ({ lr, value, gradient, after }) => {
     const size = value.length;
-    const inputs = { value: f32(value, size), gradient: f32(gradient, size), step: stepRecord({ lr }) };
+    const inputs = {
+      value: f32(value, size),
+      gradient: f32(gradient, size),
+      losses: f32([0], 1),
+      step: stepRecord({ lr }),
+    };
     const found = await run(device(), inputs, (r, t) => {
       sgd(r, { label, ...t });
       return { value: t.value };

@@ -16,7 +16,7 @@ const faults = {
     [kernels.matmul, 'value += bias_or_mask[column];', 'value += 1.01 * bias_or_mask[column];'],
   ],
   /** The optimizer goes a little too far: there is no other. */
-  sgd: [[kernels.sgd, 'step.lr * gradient[i]', '1.01 * step.lr * gradient[i]']],
+  sgd: [[kernels.sgd, 'before - step.lr * gradient[i]', 'before - 1.01 * step.lr * gradient[i]']],
 } satisfies Record<string, [KernelSpec, string, string][]>;
 
 /** The name of a fault. */

@@ -151,6 +151,23 @@ describe('fit', () => {
   });
 });
 
+it('finds a parameter that is not finite although its input is always 0, fused and plain', async () => {
+  for (const plain of [false, true]) {
+    const dataset = smallSet(80);
+    for (let row = 0; row < 80; row++) (dataset.inputs as Float32Array)[12 * row + 5] = 0;
+    const trainer = await smallTrainer({ plain });
+    const values = await trainer.parameters();
+    (values.get('0.weight') as Float32Array)[5] = Number.POSITIVE_INFINITY; // the first unit's weight of that input
+    await trainer.load(values);
+    const work = collect(trainer.fit(dataLoader(dataset, { batchSize: 8 }), { epochs: 1 }));
+    await expect(work).rejects.toThrow(
+      /(a gradient or parameter|the loss) of step 1 \(epoch 1\) is not finite/,
+    );
+    expect(await codeOf(work)).toBe('diverged');
+    trainer.destroy();
+  }
+});
+
 describe('evaluate', () => {
   it('averages the batches, counts every row and leaves the weights alone', async () => {
     const trainer = await smallTrainer();
