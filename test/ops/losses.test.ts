@@ -117,8 +117,10 @@ async function bothWays(logits: readonly number[], target: number) {
 
 it.each([
   ['±1e4', [1e4, -1e4, 0], 0, 0],
+  ['±1e4, the largest in the middle', [-1e4, 1e4, 0], 1, 0],
+  ['±1e4, the largest last', [-1e4, 0, 1e4], 2, 0],
   ['±1e4, wrong', [1e4, -1e4, 0], 1, 2e4],
-  ['1e30', [1e30, 0, 0], 0, 0],
+  ['1e30', [0, 1e30, 0], 1, 0],
   ['1e30, wrong', [1e30, 0, 0], 1, 1e30],
   ['far below 0', [-1e4, -1e4 - 1, -1e4 - 2], 0, Math.log(1 + Math.exp(-1) + Math.exp(-2))],
   ['all equal', [3, 3, 3], 2, Math.log(3)],

@@ -5,6 +5,7 @@ import { columnSum } from '../../src/ops/column_sum.ts';
 import { confusion } from '../../src/ops/confusion.ts';
 import { meanLoss } from '../../src/ops/mean_loss.ts';
 import * as reference from '../../src/ops/reference.ts';
+import { run } from '../../src/ops/run.ts';
 import { stepRecord } from '../../src/ops/step.ts';
 import { expectWithin } from '../support/compare.ts';
 import { awkwardSizes, f32, floats, integers, manyRows, u32 } from '../support/data.ts';
@@ -92,4 +93,23 @@ it.each(sizes)('confusion counts target and first largest logit of %i rows', asy
     const exact = reference.confusion(logits.data, targets.data, columns, valid, counts.data);
     expectWithin('confusion', found[i]?.counts ?? [], reference.within(exact, 0));
   });
+});
+
+it('a step of more rows than the batch has reads none beyond it', async () => {
+  const logits = f32([3, 1, 1, 3], 2, 2);
+  const inputs = {
+    logits,
+    targets: u32([0, 0], 2),
+    counts: u32([0, 0, 0, 0], 2, 2),
+    rowLoss: f32([1, 3], 2),
+    out: f32([0], 1),
+    step: stepRecord({ rows: 4 }),
+  };
+  const { counts, out } = await run(device(), inputs, (r, t) => {
+    confusion(r, { label, logits: t.logits, targets: t.targets, counts: t.counts, step: t.step });
+    meanLoss(r, { label, rowLoss: t.rowLoss, out: t.out, step: t.step });
+    return { counts: t.counts, out: t.out };
+  });
+  expect([...counts]).toEqual([1, 1, 0, 0]);
+  expect([...out]).toEqual([1]);
 });

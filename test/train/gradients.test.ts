@@ -34,28 +34,31 @@ const cases = [
   { sizes: [12, 129, 10], rows: 32, batchSize: 64 },
 ];
 
-describe.each([{ plain: true }, { plain: false }])('%o', ({ plain }) => {
-  describe.each(['f32', 'u8'] as const)('%s input', (dtype) => {
-    it.each(cases)(
-      'gives the gradients of $sizes for $rows rows of $batchSize',
-      async ({ sizes, rows, batchSize }) => {
-        manualSeed(rows);
-        const { model, host } = network(sizes);
-        const [features, classes] = [sizes[0] as number, sizes.at(-1) as number];
-        const inputs =
-          dtype === 'f32' ? floats(rows * features, 1) : Uint8Array.from(integers(rows * features, 1, 256));
-        const targets = Int32Array.from(integers(rows, 2, classes));
-        const dataset = fromArrays({ inputs, targets, inputShape: [features] });
-        const scale = dtype === 'u8' ? 255 : 1;
-        const x = Array.from({ length: rows }, (_, r) =>
-          Array.from({ length: features }, (_, f) => (inputs[r * features + f] as number) / scale),
-        );
-        const expected = hostGradients(host, x, [...targets]);
-        expect(
-          expected.kinkDistance,
-          'a pre-activation too close to the kink: take another seed',
-        ).toBeGreaterThan(1e-6);
+describe.each(['f32', 'u8'] as const)('%s input', (dtype) => {
+  it.each(cases)(
+    'gives the gradients of $sizes for $rows rows of $batchSize, by the plain and the fused plan',
+    async ({ sizes, rows, batchSize }) => {
+      manualSeed(rows);
+      const { model, host } = network(sizes);
+      const [features, classes] = [sizes[0] as number, sizes.at(-1) as number];
+      const inputs =
+        dtype === 'f32' ? floats(rows * features, 1) : Uint8Array.from(integers(rows * features, 1, 256));
+      const targets = Int32Array.from(integers(rows, 2, classes));
+      const dataset = fromArrays({ inputs, targets, inputShape: [features] });
+      const scale = dtype === 'u8' ? 255 : 1;
+      const x = Array.from({ length: rows }, (_, r) =>
+        Array.from({ length: features }, (_, f) => (inputs[r * features + f] as number) / scale),
+      );
+      const expected = hostGradients(host, x, [...targets]);
+      expect(
+        expected.kinkDistance,
+        'a pre-activation too close to the kink: take another seed',
+      ).toBeGreaterThan(1e-6);
+      const [batch] = dataLoader(dataset, { batchSize }).epoch(0);
+      if (batch === undefined) throw new Error('no batch');
 
+      const found: Map<string, Float32Array>[] = [];
+      for (const plain of [true, false]) {
         const trainer = await createTrainer(device(), {
           model,
           loss: nn.crossEntropyLoss(),
@@ -63,37 +66,53 @@ describe.each([{ plain: true }, { plain: false }])('%o', ({ plain }) => {
           batchSize,
           plain,
         });
-        const [batch] = dataLoader(dataset, { batchSize }).epoch(0);
-        if (batch === undefined) throw new Error('no batch');
         trainer.zeroGrad();
         trainer.backward(batch);
         const name = `network ${plain ? 'plain' : 'fused'}`;
         expectWithin(`${name} loss`, [await trainer.loss()], [{ value: expected.loss, bound: 1e-5 }]);
         const gradients = await trainer.gradients();
+        found.push(gradients);
         expected.gradients.forEach(([weight, bias], l) => {
           expectWithin(`${name} weights`, gradients.get(`${2 * l}.weight`) ?? [], weight);
           expectWithin(`${name} biases`, gradients.get(`${2 * l}.bias`) ?? [], bias);
         });
 
-        // The whole step in one plan moves the weights by exactly these gradients.
+        // The whole step in one plan moves the parameters by exactly these gradients.
         trainer.step(batch);
         const moved = await trainer.parameters();
-        const overwritten = await trainer.gradients();
-        host.forEach(({ weight }, l) => {
-          const key = `${2 * l}.weight`;
-          expect(overwritten.get(key), key).toEqual(gradients.get(key));
-          const gradient = gradients.get(key) as Float32Array;
-          const after = Array.from(weight, (w, i) => w - 0.5 * (gradient[i] as number));
-          expectWithin(
-            `${name} step`,
-            moved.get(key) ?? [],
-            after.map((value) => ({ value, bound: u * Math.abs(value) + 1e-38 })),
-          );
+        expect(await trainer.gradients()).toEqual(gradients);
+        host.forEach(({ weight, bias }, l) => {
+          for (const [key, before] of [
+            [`${2 * l}.weight`, weight] as const,
+            [`${2 * l}.bias`, bias] as const,
+          ]) {
+            const gradient = gradients.get(key) as Float32Array;
+            const after = Array.from(before, (w, i) => w - 0.5 * (gradient[i] as number));
+            expectWithin(
+              `${name} step`,
+              moved.get(key) ?? [],
+              after.map((value) => ({ value, bound: u * Math.abs(value) + 2 ** -126 })),
+            );
+          }
         });
         trainer.destroy();
-      },
-    );
-  });
+      }
+
+      // Each is within its bound of the float64 network, so they are within the sum of both of each other.
+      const [plain, fused] = found as [Map<string, Float32Array>, Map<string, Float32Array>];
+      expected.gradients.forEach((bounds, l) => {
+        for (const [i, name] of ['weight', 'bias'].entries()) {
+          const key = `${2 * l}.${name}`;
+          const values = plain.get(key) as Float32Array;
+          const sums = (bounds[i] ?? []).map(({ bound }, e) => ({
+            value: values[e] as number,
+            bound: 2 * bound,
+          }));
+          expectWithin('fused − plain', fused.get(key) ?? [], sums);
+        }
+      });
+    },
+  );
 });
 
 it('accumulates: k parts give k times the gradient of their mean, zeroGrad zeroes', async () => {
