@@ -4,7 +4,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { heddle, noDriver, records, temporaryFolder } from './support.ts';
+import { heddle, noDriver, records, temporaryFolder, withCache } from './support.ts';
 
 // Each process compiles its kernels: seconds on SwiftShader, more beside other tests.
 vi.setConfig({ testTimeout: 240_000 });
@@ -101,7 +101,7 @@ describe('a kernel that gives wrong numbers', () => {
   /** A machine of its own: a folder, a cache, and a fault. */
   const machine = (fault: string) => {
     const cwd = temporaryFolder();
-    return { cwd, imports, env: { XDG_CACHE_HOME: join(cwd, 'cache'), HEDDLE_TEST_FAULTS: fault } };
+    return { cwd, imports, env: { ...withCache(join(cwd, 'cache')), HEDDLE_TEST_FAULTS: fault } };
   };
 
   test('is named, and training uses its fallback and says so until doctor finds it right', async () => {

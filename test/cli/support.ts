@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll } from 'vitest';
@@ -81,11 +81,20 @@ export function heddle(args: readonly string[], options: StartOptions): Promise<
   return start(main, args, options);
 }
 
+/** Keeps Mesa's compiled shaders where they are for a process that is given another cache of its own. */
+const shaderCache = {
+  MESA_SHADER_CACHE_DIR:
+    process.env.MESA_SHADER_CACHE_DIR ?? (process.env.XDG_CACHE_HOME || join(homedir(), '.cache')),
+};
+
+/** A cache folder of its own for Heddle. */
+export const withCache = (folder: string) => ({ XDG_CACHE_HOME: folder, ...shaderCache });
+
 /** No Vulkan driver, and no cached one either. */
 export const noDriver = (cache: string) => ({
   VK_ICD_FILENAMES: '/nonexistent.json',
   VK_DRIVER_FILES: '/nonexistent.json',
-  XDG_CACHE_HOME: cache,
+  ...withCache(cache),
 });
 
 /** The objects of JSON lines. */

@@ -25,10 +25,11 @@ import { useDevice } from '../support/device.ts';
 const device = useDevice();
 
 const [features, hidden, classes, batchSize] = [28, 33, 10, 12];
-function options() {
+function options(layers: readonly number[] = [features, hidden, classes]) {
   manualSeed(5);
+  const linear = layers.slice(1).map((outputs, i) => nn.linear(layers[i] as number, outputs));
   return {
-    model: nn.sequential(nn.linear(features, hidden), nn.relu(), nn.linear(hidden, classes)),
+    model: nn.sequential(...linear.flatMap((layer, i) => (i === 0 ? [layer] : [nn.relu(), layer]))),
     loss: nn.crossEntropyLoss(),
     optimizer: optim.sgd({ lr: 0.1 }),
     batchSize,
@@ -36,10 +37,10 @@ function options() {
   };
 }
 
-async function examine(on: Device) {
+async function examine(on: Device, layers?: readonly number[]) {
   const checks: CheckEvent[] = [];
   let verdict: VerdictEvent | undefined;
-  for await (const event of checkModel(on, options())) {
+  for await (const event of checkModel(on, options(layers))) {
     if (event.type === 'check') checks.push(event);
     else verdict = event;
   }
@@ -53,9 +54,12 @@ const dataset = fromArrays({
   inputShape: [features],
 });
 
-/** Losses of five steps with a choice of kernels. */
+/** Has few kernels to compile. */
+const singleLayer = [features, classes];
+
+/** Losses of five steps of a single layer with a choice of kernels. */
 async function losses(on: Device, { avoid, plain }: KernelChoice): Promise<number[]> {
-  const trainer = await createTrainer(withoutKernels(on, avoid), { ...options(), plain });
+  const trainer = await createTrainer(withoutKernels(on, avoid), { ...options(singleLayer), plain });
   const found: number[] = [];
   for await (const event of trainer.fit(dataLoader(dataset, { batchSize }), { epochs: 1, logEvery: 1 }))
     if (event.type === 'step') found.push(event.loss);
@@ -101,7 +105,7 @@ describe('checkModel', () => {
       const restore = breakKernels(fault);
       const own = await openDevice(); // pipelines are kept by name: a broken kernel needs a device of its own
       try {
-        const { checks, verdict } = await examine(own);
+        const { checks, verdict } = await examine(own, singleLayer);
         expect(verdict).toEqual({ type: 'verdict', wrong, ...(choice && { choice }) });
         const failed = checks.filter(({ ok }) => !ok);
         expect(new Set(failed.map(({ kernel }) => kernel))).toEqual(new Set(wrong));
