@@ -1,7 +1,10 @@
-// bias_add.wgsl, relu.wgsl, relu_backward.wgsl, unpack_u8.wgsl and sgd.wgsl against float64.
+// bias_add.wgsl, relu.wgsl, relu_backward.wgsl, unpack_u8.wgsl and sgd.wgsl against float64; and the grids of these and of
+// nll_loss_backward.wgsl.
 
 import { expect, it } from 'vitest';
+import type { Recorder } from '../../src/gpu/plan.ts';
 import { biasAdd } from '../../src/ops/bias_add.ts';
+import { nllLossBackward } from '../../src/ops/nll_loss_backward.ts';
 import * as reference from '../../src/ops/reference.ts';
 import { relu } from '../../src/ops/relu.ts';
 import { reluBackward } from '../../src/ops/relu_backward.ts';
@@ -10,7 +13,7 @@ import { brokenBits, sgd } from '../../src/ops/sgd.ts';
 import { stepRecord } from '../../src/ops/step.ts';
 import { unpackU8 } from '../../src/ops/unpack_u8.ts';
 import { expectWithin } from '../support/compare.ts';
-import { awkwardSizes, f32, floats, integers, manyRows, u8 } from '../support/data.ts';
+import { awkwardSizes, f32, floats, integers, manyRows, u8, u32 } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
 import { runEach } from '../support/run-each.ts';
 
@@ -43,6 +46,7 @@ it('relu is exact, gives 0 at ±0 and keeps NaN and infinity', async () => {
     return { x: f32(x, size) };
   });
   const found = await runEach(device(), trials, (r, t) => ({ y: relu(r, { label, ...t }) }));
+  expect(found.map(({ y }) => y[1]).filter((zero) => zero !== undefined && !Object.is(zero, 0))).toEqual([]);
   trials.forEach(({ x }, i) => {
     const exact = Array.from(x.data, (v) => ({
       value: v <= 0 ? 0 : v,
@@ -80,9 +84,10 @@ it('unpack_u8 gives every byte divided by 255', async () => {
 
 it('sgd moves every value against its gradient', async () => {
   for (const lr of [0.125, Math.fround(0.1), 0]) {
-    const trials = sizes.map((size) => {
+    // Any number of elements in the last four.
+    const trials = [4, 5, 6, 10, ...sizes].map((size) => {
       const gradient = floats(size, size + 1);
-      gradient.set([0, 1e-20, 1e10].slice(0, size));
+      if (size > 10) gradient.set([0, 1e-20, 1e10]);
       return {
         value: f32(floats(size, size), size),
         gradient: f32(gradient, size),
@@ -142,6 +147,61 @@ it('sgd reports a value that overflows, and leaves a loss that is not finite as 
   });
   expect(new Uint32Array(losses.buffer)[0]).toBe(brokenBits);
   expect(new Uint32Array(kept.buffer)[0]).toBe(new Uint32Array(broken.data.buffer)[0]);
+});
+
+it('every invocation finds its elements in a grid of any shape', async () => {
+  const [rows, columns] = [301, 13];
+  const size = rows * columns;
+  const bytes = Uint8Array.from(integers(size, 1, 256));
+  const [x, y, bias] = [floats(size, 2), floats(size, 3), floats(columns, 4)];
+  const targets = integers(rows, 5, columns);
+  for (const height of [1, 2, 7]) {
+    const inputs = {
+      bytes: u8(bytes, size),
+      x: f32(x, rows, columns),
+      y: f32(y, rows, columns),
+      bias: f32(bias, columns),
+      targets: u32(targets, rows),
+      losses: f32([0], 1),
+      step: stepRecord({ rows, lr: 0.5 }),
+    };
+    const found = await run(device(), inputs, (recorder, t) => {
+      /** Spreads the same workgroups, and a few that have nothing to do, over so many rows of a grid. */
+      const r: Recorder = {
+        ...recorder,
+        dispatch(kernel, request) {
+          const [groups] = request.workgroups;
+          recorder.dispatch(kernel, { ...request, workgroups: [Math.ceil(groups / height) + 1, height, 1] });
+        },
+      };
+      const relued = relu(r, { label: 'relu', x: t.x });
+      const results = {
+        relued,
+        scaled: unpackU8(r, { label: 'unpack', x: t.bytes }),
+        added: biasAdd(r, { label: 'bias', x: t.x, bias: t.bias }),
+        masked: reluBackward(r, { label: 'masked', dy: t.x, y: t.y }),
+        spread: nllLossBackward(r, { label: 'nll', targets: t.targets, columns, step: t.step }),
+      };
+      sgd(r, { label: 'sgd', value: t.y, gradient: t.x, losses: t.losses, step: t.step });
+      return { ...results, value: t.y };
+    });
+    const { plus, masked, within } = reference;
+    const exact = (values: ArrayLike<number>) => within(values, 0);
+    expectWithin('relu', found.relued, exact(x.map((v) => (v > 0 ? v : 0))));
+    expectWithin('unpack_u8', found.scaled, reference.unpackU8(bytes));
+    expectWithin(
+      'bias_add',
+      found.added,
+      exact(x).map((v, i) => plus(v, bias[i % columns] as number)),
+    );
+    expectWithin(
+      'relu_backward',
+      found.masked,
+      exact(x).map((d, i) => masked(d, y[i] as number)),
+    );
+    expectWithin('nll_loss_backward', found.spread, reference.nllLossBackward(targets, rows, columns, rows));
+    expectWithin('sgd', found.value, reference.sgd(y, x, 0.5));
+  }
 });
 
 it('folds grids that are too long for one dimension', async () => {
