@@ -1,5 +1,5 @@
 // Breaks the shaders on purpose, one small change at a time, and asks whether a test of test/ops notices.
-//   npx tsx scripts/mutate-shaders.ts [--kernel NAME] [--operator NAME] [--sample N [--seed S]] [--list] [--json]
+//   npx tsx scripts/mutate-shaders.ts [--kernel NAME]… [--operator NAME]… [--sample N [--seed S]] [--list] [--json]
 // Exit code 1 when a mutant survives that test/mutants-explained.ts does not explain, or an explanation is wrong.
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -32,19 +32,24 @@ interface Baseline extends RanTest {
   readonly driver: string;
 }
 
-/** Test files that name the kernel's file. */
+/** Test files that name the kernel's file, the shortest first. */
 function testFiles(kernel: string): string[] {
-  const files = readdirSync(join(root, 'test', 'ops')).filter((file) => file.endsWith('.test.ts'));
   const names = new RegExp(`(?<!\\w)${kernel}\\.wgsl`);
-  return files
-    .map((file) => `test/ops/${file}`)
-    .filter((file) => names.test(readFileSync(join(root, file), 'utf8')));
+  return readdirSync(join(root, 'test', 'ops'))
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => ({
+      file: `test/ops/${file}`,
+      text: readFileSync(join(root, 'test', 'ops', file), 'utf8'),
+    }))
+    .filter(({ text }) => names.test(text))
+    .sort((a, b) => a.text.length - b.text.length)
+    .map(({ file }) => file);
 }
 
 /** Longest time for one request, in ms: a mutant may be slower than the kernel, and the machine busy. */
 const patience = 300_000;
-/** Tests that take no longer than this together, in ms, come first. */
-const brisk = 1500;
+/** A kernel's tests run in phases, quick tests first: the first ones take this long together, in ms, the last the rest. */
+const phaseEnds = [1500, 6000];
 
 /** Runs the test files on the shaders as they are. Throws when a test fails. */
 async function measure(runners: readonly Runner[], files: readonly string[]): Promise<Baseline[]> {
@@ -81,27 +86,34 @@ interface Round {
   readonly tests?: string[];
 }
 
-/** What to run for a kernel, in order: with a baseline only tests that use it, the quick ones on all drivers first. */
-function roundsOf(kernel: string, baseline: readonly Baseline[] | undefined): Round[] {
+/**
+ * What to run for a kernel, phase by phase. With a baseline only tests that use the kernel, the quick ones on all drivers
+ * first; without one whole files, the short ones first.
+ */
+function phasesOf(kernel: string, baseline: readonly Baseline[] | undefined): Round[][] {
   if (baseline === undefined) {
-    return drivers.flatMap(({ name }) => testFiles(kernel).map((file) => ({ driver: name, file })));
+    return [drivers.flatMap(({ name }) => testFiles(kernel).map((file) => ({ driver: name, file })))];
   }
-  const rounds: [Round[], Round[]] = [[], []];
+  const phases: Round[][] = [...phaseEnds.map(() => []), []];
   for (const { name: driver } of drivers) {
     const tests = baseline.filter((test) => test.driver === driver && test.kernels.includes(kernel));
     let total = 0;
-    for (const test of tests.sort((a, b) => a.milliseconds - b.milliseconds)) {
-      total += test.milliseconds;
-      const phase = rounds[total <= brisk ? 0 : 1];
-      const round = phase.find((r) => r.driver === driver && r.file === test.file);
-      if (round === undefined) phase.push({ driver, file: test.file, tests: [test.name] });
-      else round.tests?.push(test.name);
+    for (const { file, name, milliseconds } of tests.sort((a, b) => a.milliseconds - b.milliseconds)) {
+      total += milliseconds;
+      const phase = phases[phaseEnds.filter((end) => total > end).length] as Round[];
+      const round = phase.find((r) => r.driver === driver && r.file === file);
+      if (round === undefined) phase.push({ driver, file, tests: [name] });
+      else round.tests?.push(name);
     }
   }
-  return rounds.flat();
+  return phases;
 }
 
-async function tryMutant(runner: Runner, mutant: Mutant, rounds: readonly Round[]): Promise<Outcome> {
+async function tryMutant(
+  runner: Runner,
+  mutant: Mutant,
+  phases: readonly (readonly Round[])[],
+): Promise<Outcome> {
   const begun = Date.now();
   const explained = explanations.some((explanation) => explains(explanation, mutant));
   const outcome = (verdict: Verdict, by: string): Outcome => ({
@@ -110,6 +122,8 @@ async function tryMutant(runner: Runner, mutant: Mutant, rounds: readonly Round[
     by,
     seconds: (Date.now() - begun) / 1000,
   });
+  // The slowest tests would hold up most what they cannot kill: where a reason is known, the others must do.
+  const rounds = (explained && phases.length > 1 ? phases.slice(0, -1) : phases).flat();
   for (const { driver, file, tests } of rounds) {
     const request = { mutant: JSON.stringify(mutant), driver, file, ...(tests && { tests }) };
     const reply = await runner.ask(request, patience);
@@ -146,8 +160,8 @@ function table(outcomes: readonly Outcome[], key: 'operator' | 'kernel'): string
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
     options: {
-      kernel: { type: 'string' },
-      operator: { type: 'string' },
+      kernel: { type: 'string', multiple: true },
+      operator: { type: 'string', multiple: true },
       sample: { type: 'string' },
       seed: { type: 'string', default: '1' },
       list: { type: 'boolean', default: false },
@@ -155,9 +169,11 @@ async function main(): Promise<void> {
     },
   });
   const everyone = allMutants();
+  const { kernel: kernels, operator: operators } = options;
   let mutants = everyone.filter(
     ({ kernel, operator }) =>
-      kernel === (options.kernel ?? kernel) && operator === (options.operator ?? operator),
+      (kernels === undefined || kernels.includes(kernel)) &&
+      (operators === undefined || operators.includes(operator)),
   );
   const short = options.sample !== undefined;
   if (short) {
@@ -175,18 +191,18 @@ async function main(): Promise<void> {
   const wrong: string[] = [];
   for (const explanation of explanations) {
     if (!everyone.some((mutant) => explains(explanation, mutant))) {
-      wrong.push(`explains no mutant: ${JSON.stringify(explanation)}`);
+      wrong.push(`explains no mutant: ${explanation.kernels} ${explanation.at} ${explanation.why}`);
     }
   }
   const outcomes: Outcome[] = [];
   const runners = await Promise.all([openRunner(drivers), openRunner(drivers)]);
   try {
-    const kernels = [...new Set(mutants.map(({ kernel }) => kernel))];
-    const files = [...new Set(kernels.flatMap(testFiles))];
+    const used = [...new Set(mutants.map(({ kernel }) => kernel))];
+    const files = [...new Set(used.flatMap(testFiles))];
     const baseline = short ? undefined : await measure(runners, files);
-    const rounds = new Map(kernels.map((kernel) => [kernel, roundsOf(kernel, baseline)]));
+    const phases = new Map(used.map((kernel) => [kernel, phasesOf(kernel, baseline)]));
     await share(runners, mutants, async (runner, mutant) => {
-      const outcome = await tryMutant(runner, mutant, rounds.get(mutant.kernel) as Round[]);
+      const outcome = await tryMutant(runner, mutant, phases.get(mutant.kernel) as Round[][]);
       outcomes.push(outcome);
       const { verdict, by, seconds } = outcome;
       const how = by === '' ? verdict : `${verdict} by ${by}`;

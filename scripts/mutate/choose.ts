@@ -18,14 +18,12 @@ export function allMutants(): Mutant[] {
 
 /** Whether an explanation is about this mutant. */
 export function explains(explanation: Explanation, mutant: Mutant): boolean {
-  const { kernels, operators, line, before, after } = explanation;
-  return (
-    kernels.includes(mutant.kernel) &&
-    operators.includes(mutant.operator) &&
-    mutant.text.includes(line) &&
-    (before === undefined || mutant.before === before) &&
-    (after === undefined || mutant.after === after)
-  );
+  const { kernels, operators, at, after } = explanation;
+  const { kernel, operator, text, column } = mutant;
+  if (!kernels.includes(kernel) || !operators.includes(operator)) return false;
+  if (after !== undefined && !after.test(mutant.after)) return false;
+  const places = [...text.matchAll(new RegExp(at, 'g'))];
+  return places.some(({ index, 0: found }) => index <= column && column < index + found.length);
 }
 
 /** `count` of the mutants. Each next one is of the kernel, then of the operator, that has been taken least so far. */

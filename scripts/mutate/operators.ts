@@ -24,6 +24,8 @@ export interface Mutant {
   readonly operator: string;
   /** The source line that the change begins in, without indentation. */
   readonly text: string;
+  /** Where in `text` it begins. */
+  readonly column: number;
   /** Offset in the source of `before`, which `after` replaces. */
   readonly start: number;
   readonly before: string;
@@ -128,6 +130,8 @@ const loopStride: Rule = (shader, i, token) => {
 /** The operator with its right operand. What a wrong operator would do is hardly ever harder to see. */
 const dropTerm: Rule = (shader, i, token) => {
   if (!/^[-+*/%&|]$/.test(token.text) || !isBinary(shader, i) || shader.inConstantIndex.has(i)) return [];
+  // Without it, a number would stand where the vector that it was added to is meant.
+  if (/^[-+]$/.test(token.text) && /^vec\d/.test(textAt(shader, i + 1))) return [];
   const operator = /^[-+|]$/.test(token.text) ? 'drop term' : 'drop factor';
   return one(operator, i, endOfOperand(shader, i), '');
 };
@@ -289,6 +293,13 @@ function outside(shader: Shader, i: number, token: Token): readonly Change[] {
   });
 }
 
+/** Constants within functions are left out: what they say has to fit what is written around them. */
+const isInConstant = (shader: Shader, i: number): boolean => {
+  let k = i;
+  while (k > 0 && !/^[;{}]$/.test(textAt(shader, k - 1))) k--;
+  return textAt(shader, k) === 'const';
+};
+
 const squeezed = (text: string) => text.replace(/\s+/g, ' ').trim();
 
 /** All mutants of a shader, in the order of the source. Two changes that give the same text count once. */
@@ -298,9 +309,10 @@ export function mutantsOf(kernel: string, source: string): Mutant[] {
   const seen = new Set<string>();
   const mutants: Mutant[] = [];
   shader.tokens.forEach((token, i) => {
-    const changes = shader.inBody.has(i)
-      ? inside.flatMap((rule) => rule(shader, i, token))
-      : outside(shader, i, token);
+    const changes =
+      shader.inBody.has(i) && !isInConstant(shader, i)
+        ? inside.flatMap((rule) => rule(shader, i, token))
+        : outside(shader, i, token);
     for (const { operator, from, to, after } of changes) {
       const start = (shader.tokens[from] as Token).start;
       const before = textOf(shader, from, to);
@@ -309,9 +321,11 @@ export function mutantsOf(kernel: string, source: string): Mutant[] {
       seen.add(result);
       const line = source.slice(0, start).split('\n').length;
       const column = start - source.lastIndexOf('\n', start - 1);
-      const text = (source.split('\n')[line - 1] as string).trim();
+      const whole = source.split('\n')[line - 1] as string;
+      const indent = whole.length - whole.trimStart().length;
+      const place = { line, text: whole.trim(), column: column - 1 - indent, start };
       const id = `${kernel}.wgsl:${line}:${column} ${operator}: ${squeezed(before)} → ${squeezed(after) || 'nothing'}`;
-      mutants.push({ id, kernel, line, operator, text, start, before, after });
+      mutants.push({ id, kernel, operator, ...place, before, after });
     }
   });
   return mutants;

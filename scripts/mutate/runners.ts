@@ -25,17 +25,17 @@ function start(drivers: readonly Driver[]): ChildProcess {
   });
 }
 
-/** The next message, or undefined when the process ends first or the time is over. */
+/** The next message, or undefined when the time is over. Rejects when the process ends first. */
 function answer(child: ChildProcess, milliseconds: number): Promise<unknown> {
-  return new Promise((done) => {
+  return new Promise((done, fail) => {
     const finish = (message?: unknown) => {
       clearTimeout(timer);
       child.off('message', finish);
       child.off('exit', end);
       done(message);
     };
-    const end = () => finish();
-    const timer = setTimeout(end, milliseconds);
+    const end = () => fail(new Error('the test runner has ended'));
+    const timer = setTimeout(finish, milliseconds);
     child.once('message', finish);
     child.once('exit', end);
   });
