@@ -17,7 +17,16 @@ import { createVitest } from 'vitest/node';
 const root = join(import.meta.dirname, '..', '..');
 /** Names of the test projects, and no others: a browser would be started for its own. */
 const project = process.argv.slice(2);
-const options = { root, project, watch: false, bail: 1, maxWorkers: 1, silent: true, reporters: [{}] };
+const options = {
+  root,
+  project,
+  watch: false,
+  bail: 1,
+  maxWorkers: 1,
+  silent: true,
+  reporters: [{}],
+  testTimeout: 0, // on a busy machine a slow test is no sign of a mutant
+};
 const vitest = await createVitest('test', options);
 await vitest.standalone();
 
@@ -36,7 +45,9 @@ const escaped = (text) => text.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
 
 /** @param {Request} request @returns {Promise<Reply>} */
 async function run({ mutant, driver, file, tests }) {
-  process.env.HEDDLE_MUTANT = mutant; // workers inherit it
+  // Workers inherit both. Mesa keeps compiled shaders, but none of a mutant: times must not be those of a full cache.
+  process.env.HEDDLE_MUTANT = mutant;
+  process.env.MESA_SHADER_CACHE_DISABLE = `${mutant === 'none'}`;
   const project = vitest.projects.find(({ name }) => name === driver);
   if (project === undefined) throw new Error(`vitest has no project ${driver}`);
   const chosen = tests && { testNamePattern: new RegExp(`^(?:${tests.map(escaped).join('|')})$`) };
