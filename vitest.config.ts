@@ -93,6 +93,7 @@ export default defineConfig({
           include: gpuTests,
           env: environment(driver),
           provide: { driver: driver.name },
+          setupFiles: ['./test/support/mutant.ts'],
         },
       })),
       ...wideProject(),

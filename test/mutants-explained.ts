@@ -1,0 +1,96 @@
+// Mutants that no test can tell from the shader they were made from, each with the reason. scripts/mutate-shaders.ts
+// holds this list against what happens: an entry whose mutant is killed, or that fits no mutant, is an error.
+
+/** Mutants by some operators that begin at a place in a line of one of the kernels. */
+export interface Explanation {
+  readonly kernels: readonly string[];
+  readonly operators: readonly string[];
+  /** The place: a part of the line. */
+  readonly at: RegExp;
+  /** What replaces it; anything when left out. */
+  readonly after?: RegExp;
+  /** Why the two do the same. */
+  readonly why: string;
+}
+
+const race =
+  'a race: strands write what others read in the same round, or read what a last round without a barrier after it wrote; ' +
+  'the software drivers run the strands in order, in which it comes out right every time';
+const notStored = 'rows and columns beyond the matrix are only read, and their sums are not stored';
+const sameNumbers = 'chooses between two ways to the same numbers';
+
+/** All explanations. */
+export const explanations: readonly Explanation[] = [
+  {
+    kernels: ['column_sum'],
+    operators: ['always enter', 'shift comparison'],
+    at: /column < params\.columns(?=\) \{$)(?<!&& column < params\.columns)/,
+    why: notStored,
+  },
+  {
+    kernels: ['column_sum', 'mean_loss'],
+    operators: ['always enter', 'shift comparison'],
+    at: /(local\.y|thread) < half/,
+    why: race,
+  },
+  { kernels: ['column_sum'], operators: ['change constant'], at: /local\.y == 0u/, why: race },
+  {
+    kernels: ['mean_loss'],
+    operators: ['always enter', 'shift comparison', 'change constant'],
+    at: /thread == 0u/,
+    why: `all strands would write the same, so that which one does is ${race}`,
+  },
+  {
+    kernels: ['mean_loss'],
+    operators: ['change constant'],
+    at: /1u/,
+    after: /^2u$/,
+    why: 'a flag: every number but 0 says the same',
+  },
+  {
+    kernels: ['relu', 'matmul', 'matmul_subgroup'],
+    operators: ['shift comparison'],
+    at: /(x\[i\]|value) <= 0\.0/,
+    why: 'differs in the sign of a zero alone, which WGSL lets an implementation ignore',
+  },
+  {
+    kernels: ['matmul'],
+    operators: ['drop condition', 'shift comparison'],
+    at: /(row >= params\.m|column >= params\.n)(?= \|\| k >=)/,
+    after: /^>?$/,
+    why: notStored,
+  },
+  {
+    kernels: ['matmul'],
+    operators: ['change constant'],
+    at: /return 0\.0/,
+    why: 'past the end of k the other operand is 0, and beyond the matrix sums are not stored',
+  },
+  {
+    kernels: ['matmul'],
+    operators: ['shift comparison'],
+    at: /k < params\.k; k \+= TILE_K/,
+    why: 'one more round, of zeros',
+  },
+  { kernels: ['matmul_subgroup'], operators: ['never enter'], at: /[AB]_VECTOR/, why: sameNumbers },
+  { kernels: ['matmul_subgroup'], operators: ['always enter'], at: /K_TAIL/, why: sameNumbers },
+  {
+    kernels: ['matmul_subgroup'],
+    operators: ['drop min'],
+    at: /min\((row|column|k)\b/,
+    after: /^\((row|column|k)( \+ [123]u)?\)$/,
+    why: `${notStored}; what lies past the end of k is replaced by 0`,
+  },
+  {
+    kernels: ['matmul_subgroup'],
+    operators: ['drop term'],
+    at: /(?<=params\.[mnk] )- [14]u/,
+    why: `${notStored}; what lies past the end of k is replaced by 0`,
+  },
+  {
+    kernels: ['matmul_subgroup'],
+    operators: ['drop term'],
+    at: /\+ params\.zero/,
+    why: 'it is 0',
+  },
+];
