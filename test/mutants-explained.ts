@@ -54,6 +54,21 @@ export const explanations: readonly Explanation[] = [
     why: 'differs in the sign of a zero alone, which WGSL lets an implementation ignore',
   },
   {
+    kernels: ['sgd'],
+    operators: ['remove guard', 'shift comparison'],
+    at: /4u \* i >= params\.size/,
+    why: 'beyond the arena every element keeps what was read from it',
+  },
+  {
+    kernels: ['sgd'],
+    operators: ['drop term', 'use other binding'],
+    at: /broken\(gradient\[i\]\) \| broken\(before\)/,
+    after: /^(value)?$/,
+    why:
+      'a gradient or value that is not finite gives a value that is not, where drivers compute with such numbers as ' +
+      'IEEE 754 says; it is there for those that do not',
+  },
+  {
     kernels: ['matmul'],
     operators: ['drop condition', 'shift comparison'],
     at: /(row >= params\.m|column >= params\.n)(?= \|\| k >=)/,

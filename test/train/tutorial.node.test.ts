@@ -67,7 +67,7 @@ function expectLosses(events: readonly TrainEvent[], seed: number, batches: numb
 /** SwiftShader takes ten times as long as lavapipe for a step: there a third of the epoch must do. */
 const batchesOfSeed0 = inject('driver') === 'swiftshader' ? 301 : 938;
 
-it(`follows PyTorch through ${batchesOfSeed0} batches of seed 0, and to its accuracy and loss after the epoch`, async () => {
+it(`follows PyTorch through ${batchesOfSeed0} batches of seed 0, and after a whole epoch to its accuracy and loss`, async () => {
   const rows = Math.min(64 * batchesOfSeed0, 60_000);
   const train = dataLoader(take(await datasets.fashionMnist('train'), rows), { batchSize: 64 });
   const test = dataLoader(await datasets.fashionMnist('test'), { batchSize: 64 });
@@ -75,11 +75,11 @@ it(`follows PyTorch through ${batchesOfSeed0} batches of seed 0, and to its accu
   const events = await collect(trainer.fit(train, { epochs: 1, validate: test }));
   expectLosses(events, 0, batchesOfSeed0);
   const epoch = events.find((event) => event.type === 'epoch');
-  const expected = runOf(0).epochs[0];
-  expect(Math.abs((epoch?.validation?.loss as number) - (expected?.loss as number))).toBeLessThan(1e-4);
-  expect(Math.abs((epoch?.validation?.accuracy as number) - (expected?.accuracy as number))).toBeLessThan(
-    2e-4,
-  );
+  if (batchesOfSeed0 === 938) {
+    const { loss, accuracy } = runOf(0).epochs[0] as Run['epochs'][0];
+    expect(Math.abs((epoch?.validation?.loss as number) - loss)).toBeLessThan(1e-4);
+    expect(Math.abs((epoch?.validation?.accuracy as number) - accuracy)).toBeLessThan(2e-4);
+  }
   expect(epoch?.validation?.confusion.flat().reduce((a, b) => a + b, 0)).toBe(10_000);
   const keys = [...(await trainer.parameters()).keys()];
   expect(keys).toEqual(
