@@ -1,0 +1,201 @@
+// What each kernel is tried on when it is checked: random data for its bindings, of the shapes of a recorded dispatch, and
+// what float64 makes of them. A kernel without an entry here does not compile.
+// Sums and products are tried on whole numbers, small enough that float32 holds every partial sum: whatever the order of
+// the additions, the result must be right to the bit, and no error is too small to show. exp and log get what WGSL allows.
+
+import type { KernelName } from './kernels.generated.ts';
+import * as reference from './reference.ts';
+import { type Bounded, within } from './reference.ts';
+
+/** Data for every binding, and what the written ones should hold afterwards. */
+export interface Trial {
+  readonly inputs: Readonly<Record<string, Float32Array | Uint32Array | Uint8Array>>;
+  readonly expected: Readonly<Record<string, readonly Bounded[]>>;
+  /** The step record's content, for kernels that read one. */
+  readonly step?: { readonly rows: number; readonly slot: number; readonly lr: number };
+}
+
+/** A dispatch with its bindings by name, and where random data comes from. */
+export interface Subject {
+  readonly params: Readonly<Record<string, number>>;
+  readonly on: (constant: string) => boolean;
+  readonly isU8: (binding: string) => boolean;
+  readonly count: (binding: string) => number;
+  readonly floats: (count: number, from?: number, to?: number) => Float32Array;
+  /** Whole numbers of at most `most`, of either sign. */
+  readonly whole: (count: number, most: number) => Float32Array;
+  readonly integers: (count: number, below: number) => Uint32Array;
+}
+
+const nothing = (count: number) => new Float32Array(count).fill(Number.NaN);
+/** Outputs of a ReLU: about half of them 0. */
+const rectified = (values: Float32Array) => values.map((v) => Math.max(0, v));
+/** A batch that is not full: its last quarter is padding. */
+const partOf = (rows: number) => rows - (rows >> 2);
+const largestLogit = 20;
+
+/** The largest whole number of which `terms` products with 3 fit a sum that float32 holds exactly; enough bits to show a cut mantissa. */
+const largestTerm = (terms: number) => Math.max(1, Math.min(2047, Math.floor(2 ** 22 / (3 * terms))));
+
+function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial {
+  const { m, n, k, accumulate } = params as { m: number; n: number; k: number; accumulate: number };
+  const operand = (name: string, most: number) => {
+    if (!isU8(name)) {
+      const data = whole(count(name), most);
+      return { data, values: data };
+    }
+    const data = Uint8Array.from(integers(count(name), 2), (bit) => 255 * bit); // 0 and 1 once scaled
+    return { data, values: Array.from(data, (v) => v / 255) };
+  };
+  const [a, b] = [operand('a', largestTerm(k)), operand('b', 3)];
+  const before = whole(m * n, 2047);
+  const other = on('MASK') ? rectified(whole(m * n, 3)) : whole(count('bias_or_mask'), 2047);
+  const product = reference.matmul(
+    reference.matrix(a.values, m, k, on('A_TRANSPOSED')),
+    reference.matrix(b.values, k, n, on('B_TRANSPOSED')),
+  );
+  const c = product.map(({ value: sum }, i) => {
+    let value = on('BIAS') ? sum + (other[i % n] as number) : sum;
+    if (on('RELU')) value = Math.max(0, value);
+    if (on('MASK') && (other[i] as number) <= 0) value = 0;
+    return { value: accumulate === 0 ? value : value + (before[i] as number), bound: 0 };
+  });
+  const inputs = { a: a.data, b: b.data, bias_or_mask: other, c: accumulate === 0 ? nothing(m * n) : before };
+  return { inputs, expected: { c } };
+}
+
+/** A trial of each kernel. */
+export const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> = {
+  matmul: checkMatmul,
+  matmul_subgroup: checkMatmul,
+
+  bias_add({ count, whole }) {
+    const [x, bias] = [whole(count('x'), 2047), whole(count('bias'), 2047)];
+    const y = within(
+      x.map((v, i) => v + (bias[i % bias.length] as number)),
+      0,
+    );
+    return { inputs: { x, bias, y: nothing(x.length) }, expected: { y } };
+  },
+
+  column_sum({ params, count, whole }) {
+    const { rows, columns, accumulate } = params as { rows: number; columns: number; accumulate: number };
+    const [x, before] = [whole(count('x'), largestTerm(rows)), whole(columns, 2047)];
+    const y = reference.columnSum(x, rows, columns).map(({ value }, j) => ({
+      value: accumulate === 0 ? value : value + (before[j] as number),
+      bound: 0,
+    }));
+    return { inputs: { x, y: accumulate === 0 ? nothing(columns) : before }, expected: { y } };
+  },
+
+  relu({ count, floats }) {
+    const x = floats(count('x'));
+    x[0] = Number.NaN; // must stay one
+    const y = within(
+      x.map((v) => (v <= 0 ? 0 : v)),
+      0,
+    );
+    return { inputs: { x, y: nothing(x.length) }, expected: { y } };
+  },
+
+  relu_backward({ count, floats }) {
+    const [dy, y] = [floats(count('dy')), rectified(floats(count('y')))];
+    const dx = Array.from(dy, (d, i) => reference.masked({ value: d, bound: 0 }, y[i] as number));
+    return { inputs: { dy, y, dx: nothing(dy.length) }, expected: { dx } };
+  },
+
+  unpack_u8({ count, integers }) {
+    const x = Uint8Array.from(integers(count('x'), 256));
+    return { inputs: { x, y: nothing(x.length) }, expected: { y: reference.unpackU8(x) } };
+  },
+
+  log_softmax({ params, count, floats }) {
+    const { rows, columns } = params as { rows: number; columns: number };
+    const x = floats(count('x'), -largestLogit, largestLogit);
+    const bound = reference.logSoftmaxBound(columns, largestLogit);
+    return {
+      inputs: { x, y: nothing(x.length) },
+      expected: { y: within(reference.logSoftmax(x, rows, columns), bound) },
+    };
+  },
+
+  log_softmax_backward({ params, count, floats }) {
+    const { rows, columns } = params as { rows: number; columns: number };
+    const y = Float32Array.from(reference.logSoftmax(floats(count('y'), -5, 5), rows, columns));
+    const dy = floats(count('dy'));
+    return {
+      inputs: { dy, y, dx: nothing(y.length) },
+      expected: { dx: reference.logSoftmaxBackward(dy, y, rows, columns) },
+    };
+  },
+
+  nll_loss({ params, count, floats, integers }) {
+    const { rows, columns } = params as { rows: number; columns: number };
+    const logProbability = floats(count('log_probability'), -5, 0);
+    const targets = integers(rows, columns);
+    const step = { rows: partOf(rows), slot: 0, lr: 0 };
+    return {
+      inputs: { log_probability: logProbability, target_class: targets, row_loss: nothing(rows) },
+      expected: { row_loss: reference.nllLoss(logProbability, targets, rows, columns, step.rows) },
+      step,
+    };
+  },
+
+  nll_loss_backward({ params, count, integers }) {
+    const { columns } = params as { columns: number };
+    const rows = count('target_class');
+    const targets = integers(rows, columns);
+    const step = { rows: partOf(rows), slot: 0, lr: 0 };
+    return {
+      inputs: { target_class: targets, d: nothing(rows * columns) },
+      expected: { d: reference.nllLossBackward(targets, rows, columns, step.rows) },
+      step,
+    };
+  },
+
+  cross_entropy({ params, on, count, floats, integers }) {
+    const { rows, columns } = params as { rows: number; columns: number };
+    const x = floats(count('x'), -largestLogit, largestLogit);
+    const targets = integers(rows, columns);
+    const step = { rows: partOf(rows), slot: 0, lr: 0 };
+    const found = reference.crossEntropy(x, targets, rows, columns, step.rows, largestLogit);
+    return {
+      inputs: { x, target_class: targets, row_loss: nothing(rows), dx: nothing(count('dx')) },
+      expected: { row_loss: found.rowLoss, ...(on('GRADIENT') ? { dx: found.gradient } : {}) },
+      step,
+    };
+  },
+
+  mean_loss({ params, count, floats }) {
+    const { rows } = params as { rows: number };
+    const rowLoss = floats(rows, 0, 4);
+    const loss = floats(count('loss')); // the other slots must stay as they are
+    const step = { rows: partOf(rows), slot: loss.length - 1, lr: 0 };
+    const expected = within(loss, 0).with(step.slot, reference.meanLoss(rowLoss, step.rows));
+    return { inputs: { row_loss: rowLoss, loss }, expected: { loss: expected }, step };
+  },
+
+  sgd({ count, whole }) {
+    const [gradient, value] = [whole(count('gradient'), 2047), whole(count('value'), 2047)];
+    const loss = new Float32Array(count('loss')).fill(1); // stays, since all is finite
+    const step = { rows: 0, slot: 0, lr: 0.5 };
+    const expected = within(
+      value.map((v, i) => v - step.lr * (gradient[i] as number)),
+      0,
+    );
+    return { inputs: { gradient, value, loss }, expected: { value: expected, loss: within(loss, 0) }, step };
+  },
+
+  confusion({ params, count, integers }) {
+    const { rows, columns } = params as { rows: number; columns: number };
+    const logits = Float32Array.from(integers(count('logits'), 5)); // few values: many ties
+    const targets = integers(rows, columns);
+    const before = integers(columns * columns, 10);
+    const step = { rows: partOf(rows), slot: 0, lr: 0 };
+    return {
+      inputs: { logits, target_class: targets, confusion: before },
+      expected: { confusion: within(reference.confusion(logits, targets, columns, step.rows, before), 0) },
+      step,
+    };
+  },
+};
