@@ -50,7 +50,9 @@ function testFiles(kernel: string): string[] {
 /** Longest time for one request, in ms: a mutant may be slower than the kernel, and the machine busy. */
 const patience = 300_000;
 /** A kernel's tests run in phases, quick tests first: the first ones take this long together, in ms, the last the rest. */
-const phaseEnds = [1500, 6000];
+const phaseEnds = [500, 1500, 3000, 6000, 12_000, 25_000];
+/** Tests beyond this much time are slow: --quick, and what is explained, does without them. */
+const quickEnd = 6000;
 
 /** Runs the test files on the shaders as they are. Throws when a test fails. */
 async function measure(runners: readonly Runner[], files: readonly string[]): Promise<Baseline[]> {
@@ -85,35 +87,35 @@ interface Round {
   readonly driver: string;
   readonly file: string;
   readonly tests?: string[];
+  readonly slow: boolean;
 }
 
 /**
- * What to run for a kernel, phase by phase. With a baseline only tests that use the kernel, the quick ones on all drivers
- * first; without one whole files, the short ones first.
+ * What to run for a kernel, one after the other. With a baseline only tests that use the kernel, the quick ones first, on
+ * one driver after the other: few mutants get as far as the second. Without one whole files, the short ones first.
  */
-function phasesOf(kernel: string, baseline: readonly Baseline[] | undefined): Round[][] {
-  if (baseline === undefined) {
-    return [drivers.flatMap(({ name }) => testFiles(kernel).map((file) => ({ driver: name, file })))];
-  }
-  const phases: Round[][] = [...phaseEnds.map(() => []), []];
-  for (const { name: driver } of drivers) {
+function roundsOf(kernel: string, baseline: readonly Baseline[] | undefined): Round[] {
+  return drivers.flatMap(({ name: driver }) => {
+    if (baseline === undefined) return testFiles(kernel).map((file) => ({ driver, file, slow: false }));
+    const phases: Round[][] = [...phaseEnds.map(() => []), []];
     const tests = baseline.filter((test) => test.driver === driver && test.kernels.includes(kernel));
     let total = 0;
     for (const { file, name, milliseconds } of tests.sort((a, b) => a.milliseconds - b.milliseconds)) {
       total += total === 0 ? 1 : milliseconds; // the first one in any case
       const phase = phases[phaseEnds.filter((end) => total > end).length] as Round[];
+      const slow = total > quickEnd;
       const round = phase.find((r) => r.driver === driver && r.file === file);
-      if (round === undefined) phase.push({ driver, file, tests: [name] });
+      if (round === undefined) phase.push({ driver, file, tests: [name], slow });
       else round.tests?.push(name);
     }
-  }
-  return phases;
+    return phases.flat();
+  });
 }
 
 async function tryMutant(
   runner: Runner,
   mutant: Mutant,
-  phases: readonly (readonly Round[])[],
+  all: readonly Round[],
   quick: boolean,
 ): Promise<Outcome> {
   const begun = Date.now();
@@ -124,8 +126,8 @@ async function tryMutant(
     by,
     seconds: (Date.now() - begun) / 1000,
   });
-  // The slowest tests would hold up most what they cannot kill: where a reason is known, the others must do.
-  const rounds = ((quick || explained) && phases.length > 1 ? phases.slice(0, -1) : phases).flat();
+  // Slow tests would hold up most what they cannot kill: where a reason is known, the others must do.
+  const rounds = quick || explained ? all.filter(({ slow }) => !slow) : all;
   for (const { driver, file, tests } of rounds) {
     const request = { mutant: JSON.stringify(mutant), driver, file, ...(tests && { tests }) };
     const reply = await runner.ask(request, patience);
@@ -203,9 +205,9 @@ async function main(): Promise<void> {
     const used = [...new Set(mutants.map(({ kernel }) => kernel))];
     const files = [...new Set(used.flatMap(testFiles))];
     const baseline = short ? undefined : await measure(runners, files);
-    const phases = new Map(used.map((kernel) => [kernel, phasesOf(kernel, baseline)]));
+    const rounds = new Map(used.map((kernel) => [kernel, roundsOf(kernel, baseline)]));
     await share(runners, mutants, async (runner, mutant) => {
-      const outcome = await tryMutant(runner, mutant, phases.get(mutant.kernel) as Round[][], options.quick);
+      const outcome = await tryMutant(runner, mutant, rounds.get(mutant.kernel) as Round[], options.quick);
       outcomes.push(outcome);
       const { verdict, by, seconds } = outcome;
       const how = by === '' ? verdict : `${verdict} by ${by}`;

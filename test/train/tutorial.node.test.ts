@@ -64,23 +64,22 @@ function expectLosses(events: readonly TrainEvent[], seed: number, batches: numb
   expect(worst).toBeLessThan(1e-4);
 }
 
-/** SwiftShader takes ten times as long as lavapipe for a step: there a third of the epoch must do. */
-const batchesOfSeed0 = inject('driver') === 'swiftshader' ? 301 : 938;
-
-it(`follows PyTorch through ${batchesOfSeed0} batches of seed 0, and after a whole epoch to its accuracy and loss`, async () => {
-  const rows = Math.min(64 * batchesOfSeed0, 60_000);
-  const train = dataLoader(take(await datasets.fashionMnist('train'), rows), { batchSize: 64 });
+it('follows PyTorch through epoch 1 of seed 0, and evaluates to the same accuracy and loss', async () => {
+  // SwiftShader takes ten times as long as lavapipe for a step: the first 101 of the 938 batches must do there.
+  const whole = inject('driver') !== 'swiftshader';
+  const all = await datasets.fashionMnist('train');
+  const train = dataLoader(whole ? all : take(all, 64 * 101), { batchSize: 64 });
   const test = dataLoader(await datasets.fashionMnist('test'), { batchSize: 64 });
   const trainer = await tutorialTrainer(0, false);
   const events = await collect(trainer.fit(train, { epochs: 1, validate: test }));
-  expectLosses(events, 0, batchesOfSeed0);
-  const epoch = events.find((event) => event.type === 'epoch');
-  if (batchesOfSeed0 === 938) {
+  expectLosses(events, 0, whole ? 938 : 101);
+  const { validation } = events.find((event) => event.type === 'epoch') ?? {};
+  expect(validation?.confusion.flat().reduce((a, b) => a + b, 0)).toBe(10_000);
+  if (whole) {
     const { loss, accuracy } = runOf(0).epochs[0] as Run['epochs'][0];
-    expect(Math.abs((epoch?.validation?.loss as number) - loss)).toBeLessThan(1e-4);
-    expect(Math.abs((epoch?.validation?.accuracy as number) - accuracy)).toBeLessThan(2e-4);
+    expect(Math.abs((validation?.loss as number) - loss)).toBeLessThan(1e-4);
+    expect(Math.abs((validation?.accuracy as number) - accuracy)).toBeLessThan(2e-4);
   }
-  expect(epoch?.validation?.confusion.flat().reduce((a, b) => a + b, 0)).toBe(10_000);
   const keys = [...(await trainer.parameters()).keys()];
   expect(keys).toEqual(
     [0, 2, 4].flatMap((l) => [`linear_relu_stack.${l}.weight`, `linear_relu_stack.${l}.bias`]),
