@@ -138,6 +138,14 @@ async function tryMutant(
       continue;
     }
     if (/does not fit|Failed to start/.test(message)) throw new Error(message); // no word on the mutant
+    // A test that never used the kernel, or a hook, fails for a reason of its own: no adapter, say. A worker that a mutant
+    // has crashed has no test to name.
+    const kernels = reply?.failure?.kernels;
+    const crashed = reply === undefined || /worker|exited|terminated|crash/i.test(message);
+    if (!(kernels?.includes(mutant.kernel) ?? crashed))
+      throw new Error(
+        `${file} fails on ${driver} for another reason than '${mutant.id}': ${test}: ${message}`,
+      );
     const by = `${driver}: ${test}`;
     if (/did not compile|Invalid ShaderModule|CreateShaderModule/.test(message)) {
       return outcome('does not compile', `${by}: ${message.split('\n')[0]}`);

@@ -1,5 +1,5 @@
 // The house rules that a machine can check: imports point down, nothing reaches into Node but what may, and every shader
-// has its launcher, its check and its test.
+// has its launcher and its test. (That it has a check, the type of `trials` says.)
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';

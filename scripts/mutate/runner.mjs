@@ -12,7 +12,10 @@ import { createVitest } from 'vitest/node';
  * @property {string[]} [tests] full names of the tests to run; all of them when left out
  */
 /** @typedef {{ name: string, milliseconds: number, kernels: string[] }} RanTest */
-/** @typedef {{ failure?: { test: string, message: string }, ran: RanTest[] }} Reply */
+/**
+ * @typedef {{ failure?: { test: string, message: string, kernels?: string[] }, ran: RanTest[] }} Reply
+ * `kernels` of a failure: those that the failing test dispatched; absent when it was no test that failed.
+ */
 
 const root = join(import.meta.dirname, '..', '..');
 /** Names of the test projects, and no others: a browser would be started for its own. */
@@ -55,8 +58,9 @@ async function run({ mutant, driver, file, tests }) {
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications([specification]);
   /** @type {Reply} */
   const reply = { ran: [] };
-  const fail = (/** @type {string} */ test, /** @type {unknown} */ error) => {
-    reply.failure ??= { test, message: messageOf(error) };
+  /** @type {(test: string, error: unknown, kernels?: string[]) => void} */
+  const fail = (test, error, kernels) => {
+    reply.failure ??= { test, message: messageOf(error), ...(kernels && { kernels }) };
   };
   for (const module of testModules) {
     if (module.id !== specification.taskId) continue; // of an earlier run
@@ -68,7 +72,7 @@ async function run({ mutant, driver, file, tests }) {
       if (state !== 'passed' && state !== 'failed') continue;
       const { duration = 0 } = test.diagnostic() ?? {};
       reply.ran.push({ name: fullName(test), milliseconds: duration, kernels: test.meta().kernels ?? [] });
-      if (state === 'failed') fail(test.fullName, errors?.[0]);
+      if (state === 'failed') fail(test.fullName, errors?.[0], test.meta().kernels ?? []);
     }
   }
   for (const error of unhandledErrors) fail(file, error);

@@ -23,13 +23,13 @@ import { readRunRecord } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterFacts } from './sinks.ts';
 import { bytesText, count, table } from './table.ts';
-import { choiceText, rememberVerdict } from './verdicts.ts';
+import { choiceText, rememberVerdict, type Verdict } from './verdicts.ts';
 import { type Versions, versions } from './versions.ts';
 
 const examples = `
 Runs every dispatch that training and evaluating the model needs, in its fast and in its plain form, on random data on
 your GPU, and compares all numbers with float64. Kernels found wrong are not used by later runs on this adapter; another
-\`heddle doctor\` that finds them right lifts that.
+\`heddle doctor\` of the same model that finds them right lifts that.
 Exits with 0 when all is well, 1 when a kernel gives wrong numbers, 3 without a usable GPU.
 
 Examples:
@@ -66,7 +66,7 @@ export function registerDoctor(program: Command, session: Session): void {
 }
 
 /** Where the data set's files were found; or why they are no good. */
-export interface DataReport {
+interface DataReport {
   readonly name: string;
   readonly ok: boolean;
   readonly from: readonly string[];
@@ -134,7 +134,7 @@ const percent = (worst: number) =>
   worst === 0 ? 'exact' : Number.isFinite(worst) ? `${(100 * worst).toFixed(1)} %` : '–';
 
 /** A check's line: kernel, verdict, worst error as a share of what is allowed, shapes, variant; and what is wrong. */
-export function checkLine(result: CheckResult, width = Number.POSITIVE_INFINITY): string {
+function checkLine(result: CheckResult, width = Number.POSITIVE_INFINITY): string {
   const { kernel, variant, shape, ok, worst, message } = result;
   const verdict = ok ? 'ok    ' : 'FAILED';
   const parts = [kernel.padEnd(20), verdict, percent(worst).padStart(7), shape, variant];
@@ -162,7 +162,10 @@ function subjectOf(run: string | undefined): Subject {
 interface Examination {
   readonly kernels: readonly CheckResult[];
   readonly wrong: readonly string[];
-  readonly choice?: KernelChoice | undefined;
+  /** The ways to train that are right, the fastest first. */
+  readonly right: readonly KernelChoice[];
+  /** Why later runs will not know of it. */
+  readonly notKept?: string;
 }
 
 async function examine(
@@ -172,7 +175,7 @@ async function examine(
 ): Promise<Examination> {
   refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
   const kernels: CheckResult[] = [];
-  let verdict: Omit<Examination, 'kernels'> = { wrong: [] };
+  let verdict: Verdict = { wrong: [], right: [] };
   const checks = checkModel(device, {
     model: buildModel(shape),
     loss: nn.crossEntropyLoss(),
@@ -186,25 +189,30 @@ async function examine(
       kernels.push(result);
       onResult(result);
     } else {
-      verdict = { wrong: event.wrong, choice: event.choice };
+      verdict = event;
     }
   }
+  const { wrong, right } = verdict;
   try {
     rememberVerdict(device, name, verdict);
+    return { kernels, wrong, right };
   } catch (error) {
-    process.stderr.write(`the verdict could not be kept for later runs: ${messageOf(error)}\n`);
+    const notKept = messageOf(error);
+    process.stderr.write(`the verdict could not be kept for later runs: ${notKept}\n`);
+    return { kernels, wrong, right, notKept };
   }
-  return { kernels, ...verdict };
 }
 
 /** The last lines of the report: how many checks failed, and what training does about it. */
-export function verdictText({ kernels, wrong, choice }: Examination): string {
+function verdictText({ kernels, wrong, right: [choice], notKept }: Examination): string {
   const failed = kernels.filter(({ ok }) => !ok).length;
   if (failed === 0) return `all ${kernels.length} checks ok\n`;
   const then =
     choice === undefined
       ? 'no way to train is right on this adapter: update its driver, or take another adapter'
-      : `runs on this adapter go on ${choiceText(choice)}`;
+      : notKept === undefined
+        ? `runs on this adapter go on ${choiceText(choice)}`
+        : `runs on this adapter should go on ${choiceText(choice)}, but will not know it`;
   return `${failed} of ${kernels.length} checks FAILED: ${wrong.join(', ')}; ${then}\n`;
 }
 
@@ -252,9 +260,9 @@ async function doctor({ json, data, adapter, model, report }: DoctorOptions): Pr
         device === undefined
           ? { adapter: null, limits: null, features: [] }
           : { adapter: adapterFacts(device.info), limits: limitsOf(device), features: device.features };
-      const { kernels = [], wrong = [], choice = null } = examination ?? {};
+      const { kernels = [], wrong = [], right = [] } = examination ?? {};
       const record = { type: 'doctor', ok, versions: found, ...facts, data: dataReport, model: subject.name };
-      stdout.write(`${JSON.stringify({ ...record, kernels, wrong, choice })}\n`);
+      stdout.write(`${JSON.stringify({ ...record, kernels, wrong, choice: right[0] ?? null })}\n`);
     }
     if (report !== undefined) {
       const text = reportText(machine, subject.name, examination);

@@ -41,7 +41,7 @@ async function evaluate(run: string, options: EvalOptions): Promise<number> {
   const early = mayDownload(source) ? undefined : await loadSplit('test', source);
   const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {
-    const { device, choice, notice } = applyVerdicts(opened);
+    const { device, choice, notice } = applyVerdicts(opened, options);
     const test = early ?? (await loadSplit('test', source));
     const shape = { inputFeatures: test.inputs.length / test.length, hidden, classes: test.classes.length };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
@@ -53,7 +53,7 @@ async function evaluate(run: string, options: EvalOptions): Promise<number> {
       loss: nn.crossEntropyLoss(),
       optimizer: optim.sgd({ lr: 0 }),
       batchSize,
-      plain: options.plain || choice.plain,
+      plain: choice.plain,
       input: { shape: test.inputShape, dtype: test.inputs instanceof Uint8Array ? 'u8' : 'f32' },
     });
     try {

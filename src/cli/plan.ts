@@ -69,10 +69,10 @@ export function planText(
 async function plan(options: PlanOptions): Promise<number> {
   const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {
-    const { device, choice, notice } = applyVerdicts(opened);
+    const { device, choice, notice } = applyVerdicts(opened, options);
     process.stderr.write(notice);
     const { batchSize, hidden } = options;
-    const plain = options.plain || choice.plain;
+    const plain = choice.plain;
     const shape = { inputFeatures, hidden, classes };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     const trainer = await createTrainer(device, {

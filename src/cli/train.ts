@@ -85,7 +85,7 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
   const early = mayDownload(options) ? undefined : await loadData(options);
   const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {
-    const sound = applyVerdicts(opened);
+    const sound = applyVerdicts(opened, options);
     const { device } = sound;
     const data = early ?? (await loadData(options));
     const [inputFeatures, classes] = [
@@ -105,7 +105,7 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
       loss: nn.crossEntropyLoss(),
       optimizer: optim.sgd({ lr: options.lr }),
       batchSize: options.batchSize,
-      plain: options.plain || sound.choice.plain,
+      plain: sound.choice.plain,
       input: {
         shape: data.train.inputShape,
         dtype: data.train.inputs instanceof Uint8Array ? 'u8' : 'f32',
@@ -151,7 +151,7 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
     type: 'run',
     adapter: adapterFacts(sound.device.info),
     kernels: {
-      plain: options.plain || sound.choice.plain,
+      plain: sound.choice.plain,
       avoided: sound.choice.avoid,
       used: [...new Set(trainer.describe().dispatches.map(({ kernel }) => kernel))],
     },

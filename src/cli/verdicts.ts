@@ -6,6 +6,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
+import { messageOf } from '../errors.ts';
 import { type Device, HeddleError, type KernelChoice, withoutKernels } from '../index.ts';
 import { allKernels } from '../ops/kernels.generated.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
@@ -17,8 +18,8 @@ import { versions } from './versions.ts';
 export interface Verdict {
   /** Names of wrong kernels. */
   readonly wrong: readonly string[];
-  /** What to train with instead; absent when every way has a wrong kernel in it. */
-  readonly choice?: KernelChoice | undefined;
+  /** The ways to train in which all kernels are right, the fastest first. */
+  readonly right: readonly KernelChoice[];
 }
 
 const verdictFile = v.object({
@@ -27,7 +28,7 @@ const verdictFile = v.object({
     v.object({
       checked: v.string(),
       wrong: v.array(v.string()),
-      choice: v.optional(v.object({ avoid: v.array(v.string()), plain: v.boolean() })),
+      right: v.array(v.object({ avoid: v.array(v.string()), plain: v.boolean() })),
     }),
   ),
 });
@@ -48,21 +49,34 @@ function pathOf(device: Device): string {
 }
 
 function readModels(path: string): Models {
+  let text: string;
   try {
-    const result = v.safeParse(verdictFile, JSON.parse(readFileSync(path, 'utf8')));
-    return result.success ? result.output.models : {};
-  } catch {
-    return {}; // no verdict yet, or none that can be read
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return {}; // nothing is wrong here
+    throw new HeddleError(
+      'file',
+      `${path}, what \`heddle doctor\` found, cannot be read: ${messageOf(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
+  try {
+    return v.parse(verdictFile, JSON.parse(text)).models;
+  } catch (cause) {
+    const what = `${path}, what \`heddle doctor\` found, is damaged: ${messageOf(cause)}`;
+    throw new HeddleError('file', `${what}. Delete it and run \`heddle doctor\` again`, { cause });
   }
 }
 
 /** Keeps what was found for a model; forgets what was found before. Throws `file` when the cache cannot be written. */
-export function rememberVerdict(device: Device, model: string, { wrong, choice }: Verdict): void {
+export function rememberVerdict(device: Device, model: string, { wrong, right }: Verdict): void {
   const path = pathOf(device);
   const { [model]: _, ...models } = readModels(path);
   if (wrong.length > 0) {
-    const checked = new Date().toISOString();
-    models[model] = { checked, wrong: [...wrong], choice: choice && { ...choice, avoid: [...choice.avoid] } };
+    const ways = right.map(({ avoid, plain }) => ({ avoid: [...avoid], plain }));
+    models[model] = { checked: new Date().toISOString(), wrong: [...wrong], right: ways };
   }
   if (Object.keys(models).length === 0) {
     rmSync(path, { force: true });
@@ -71,7 +85,7 @@ export function rememberVerdict(device: Device, model: string, { wrong, choice }
   try {
     mkdirSync(dirname(path), { recursive: true });
   } catch (cause) {
-    throw new HeddleError('file', `${dirname(path)} could not be made`, { cause });
+    throw new HeddleError('file', `${dirname(path)} could not be made: ${messageOf(cause)}`, { cause });
   }
   const adapter = adapterFacts(device.info);
   writeWhole(path, Buffer.from(`${JSON.stringify({ adapter, versions: versions(), models }, null, 2)}\n`));
@@ -93,26 +107,29 @@ export function choiceText({ avoid, plain }: KernelChoice): string {
 }
 
 /**
- * The device as it may be trained on: without kernels that `heddle doctor` found wrong there for any model.
- * Throws a HeddleError `gpu` when it found no way that is right.
+ * The device as it may be trained on: without kernels that `heddle doctor` found wrong there for any model, and by a way
+ * that it found right for all of them. With `plain`, only the plain plan will do.
+ * Throws a HeddleError `gpu` when there is no such way.
  */
-export function applyVerdicts(device: Device): Sound {
-  const verdicts = Object.values(readModels(pathOf(device)));
+export function applyVerdicts(device: Device, { plain }: { plain: boolean }): Sound {
+  const path = pathOf(device);
+  const models = readModels(path);
+  const verdicts = Object.values(models);
+  const [first, ...others] = verdicts;
+  if (first === undefined) return { device, choice: { avoid: [], plain }, notice: '' };
   const wrong = [...new Set(verdicts.flatMap((verdict) => verdict.wrong))].join(', ');
-  const choices = verdicts.map(({ choice }) => {
-    if (choice !== undefined) return choice;
+  const same = (a: KernelChoice, b: KernelChoice) => JSON.stringify(a) === JSON.stringify(b);
+  const choice = first.right.find(
+    (way) => (way.plain || !plain) && others.every(({ right }) => right.some((other) => same(other, way))),
+  );
+  if (choice === undefined) {
+    const found = `\`heddle doctor\` found no ${plain ? 'plain ' : ''}kernels that give right numbers (wrong: ${wrong})`;
+    const names = Object.keys(models).join('; ');
     throw new HeddleError(
       'gpu',
-      `on ${adapterText(device.info)} \`heddle doctor\` found no kernels that give right numbers (wrong: ${wrong}). Update the driver or take another adapter, then run \`heddle doctor\` again.`,
+      `on ${adapterText(device.info)} ${found}. Update the driver or take another adapter; \`heddle doctor\` of the same model (${names}) lifts this, and so does deleting ${path}`,
     );
-  });
-  const choice: KernelChoice = {
-    avoid: [...new Set(choices.flatMap(({ avoid }) => avoid))],
-    plain: choices.some(({ plain }) => plain),
-  };
-  const notice =
-    verdicts.length === 0
-      ? ''
-      : `\`heddle doctor\` found ${wrong} wrong on this adapter: training ${choiceText(choice)}\n`;
+  }
+  const notice = `\`heddle doctor\` found ${wrong} wrong on this adapter: training ${choiceText(choice)}\n`;
   return { device: withoutKernels(device, choice.avoid), choice, notice };
 }

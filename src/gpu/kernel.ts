@@ -154,8 +154,14 @@ async function compileVariant(
 ): Promise<Pipeline> {
   // The scope keeps a refused shader module from becoming an error of the whole device.
   device.gpu.pushErrorScope('validation');
-  const { layout, descriptor } = describe(device, spec, values, dynamic);
-  const refusal = device.gpu.popErrorScope();
+  let described: ReturnType<typeof describe>;
+  let refusal: Promise<GPUError | null>;
+  try {
+    described = describe(device, spec, values, dynamic);
+  } finally {
+    refusal = device.gpu.popErrorScope();
+  }
+  const { layout, descriptor } = described;
   try {
     return { layout, pipeline: await device.gpu.createComputePipelineAsync(descriptor) };
   } catch (cause) {

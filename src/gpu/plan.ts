@@ -221,20 +221,21 @@ function build(device: Device, recording: Recording, pipelines: readonly Pipelin
   const paramBytes = writeParams(recording);
   const params: Storage = { label: `${recording.label}.params`, bytes: paramBytes.length, buffer: undefined };
   const owned = [params, ...recording.owned];
+  let replayed: Replayed[];
   try {
     device.allocate(params, bufferUsage.uniform | bufferUsage.copyDst);
     for (const storage of recording.owned) {
       device.allocate(storage, bufferUsage.storage | bufferUsage.copySrc | bufferUsage.copyDst);
     }
+    const paramsBuffer = params.buffer as unknown as GPUBuffer;
+    device.gpu.queue.writeBuffer(paramsBuffer, 0, paramBytes);
+    replayed = recording.dispatches.map((dispatch, i) =>
+      prepare(device, dispatch, pipelines[i] as Pipeline, paramsBuffer, i, slots),
+    );
   } catch (error) {
     for (const storage of owned) device.release(storage);
     throw error;
   }
-  const paramsBuffer = params.buffer as unknown as GPUBuffer;
-  device.gpu.queue.writeBuffer(paramsBuffer, 0, paramBytes);
-  const replayed = recording.dispatches.map((dispatch, i) =>
-    prepare(device, dispatch, pipelines[i] as Pipeline, paramsBuffer, i, slots),
-  );
   let destroyed = false;
   return {
     label: recording.label,
@@ -279,13 +280,19 @@ export async function record(
     recording.dispatches.map(({ kernel, constants, dynamic }) => compile(device, kernel, constants, dynamic)),
   );
   device.gpu.pushErrorScope('validation');
-  const plan = build(device, recording, pipelines, slots);
-  const encoder = device.gpu.createCommandEncoder({ label: `${label}.dry` });
-  const pass = encoder.beginComputePass({ label: `${label}.dry` });
-  plan.encode(pass, 0);
-  pass.end();
-  encoder.finish();
-  const error = await device.gpu.popErrorScope();
+  let refusal: Promise<GPUError | null>;
+  let plan: Plan;
+  try {
+    plan = build(device, recording, pipelines, slots);
+    const encoder = device.gpu.createCommandEncoder({ label: `${label}.dry` });
+    const pass = encoder.beginComputePass({ label: `${label}.dry` });
+    plan.encode(pass, 0);
+    pass.end();
+    encoder.finish();
+  } finally {
+    refusal = device.gpu.popErrorScope(); // a scope left open would swallow every later error
+  }
+  const error = await refusal;
   if (error !== null) {
     plan.destroy();
     throw new HeddleError('gpu', `the plan ${label} is not valid on this adapter: ${error.message}`);

@@ -1,7 +1,7 @@
 // Checks one recorded dispatch alone, on random data, against float64: what `heddle doctor` does on the user's own adapter
 // with every dispatch of the user's own model. What a kernel is tried on is in trials.ts.
 
-import { HeddleError, messageOf } from '../errors.ts';
+import { HeddleError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import type { KernelSpec } from '../gpu/kernel.ts';
 import type { DispatchDescription } from '../gpu/plan.ts';
@@ -21,9 +21,9 @@ export interface CheckResult {
   /** What it was tried on, e.g. `x [64, 512], bias [512], y [64, 512]`. */
   readonly shape: string;
   readonly ok: boolean;
-  /** Largest error as a share of what is allowed; at most 1 when ok, infinite for an error where none is allowed. */
+  /** Largest error as a share of what is allowed; at most 1 when ok, infinite (in JSON null) where none is allowed. */
   readonly worst: number;
-  /** Largest absolute error. */
+  /** Largest absolute error; infinite (in JSON null) for a NaN that does not belong, or when nothing could be computed. */
   readonly error: number;
   /** Elements checked, and how many of them are wrong. */
   readonly elements: number;
@@ -34,7 +34,7 @@ export interface CheckResult {
 
 const isKernelName = (name: string): name is KernelName => Object.hasOwn(trials, name);
 
-/** What makes a dispatch differ from others to a driver; labels do not. */
+/** What a check of a dispatch depends on; dispatches that differ in their labels or ring slots alone are checked once. */
 export function dispatchKey({
   kernel,
   constants,
@@ -97,9 +97,34 @@ async function runTrial(
   });
 }
 
+/** The found values of one trial against what is expected of it, and the first thing that is wrong, in words. */
+function judge(
+  found: Readonly<Record<string, Float32Array | Uint32Array>>,
+  { expected }: Trial,
+): Pick<CheckResult, 'worst' | 'error' | 'elements' | 'wrong' | 'message'> {
+  let [worst, error, elements, wrong] = [0, 0, 0, 0];
+  let message: string | undefined;
+  for (const [name, bounded] of Object.entries(expected)) {
+    const values = found[name] as Float32Array | Uint32Array;
+    const result = reference.compare(values, bounded);
+    worst = Math.max(worst, result.worst);
+    error = Math.max(error, result.error);
+    elements += bounded.length;
+    wrong += result.wrong;
+    if (result.wrong === 0) continue;
+    const { value, bound } = bounded[result.first] as reference.Bounded;
+    const allowed = bound === 0 ? '' : ` ± ${bound.toPrecision(2)}`;
+    message ??=
+      `${result.wrong} of ${bounded.length} elements of ${name} are wrong, the first at ${result.first}: ` +
+      `found ${values[result.first]}, expected ${value}${allowed}; largest error ${result.error.toPrecision(3)}`;
+  }
+  return { worst, error, elements, wrong, ...(message === undefined ? {} : { message }) };
+}
+
 /**
- * Runs a recorded dispatch by itself on random data of its own shapes and holds the result to float64. Never throws for
- * what a kernel does wrong: the result tells.
+ * Runs a recorded dispatch by itself on random data of its own shapes and holds the result to float64. What the kernel
+ * does wrong is in the result, also when it does not compile or writes where it must not. Throws a HeddleError for what
+ * is no fault of the kernel: a lost device, a limit of the adapter.
  */
 export async function checkDispatch(device: Device, dispatch: DispatchDescription): Promise<CheckResult> {
   const { kernel } = dispatch;
@@ -110,30 +135,23 @@ export async function checkDispatch(device: Device, dispatch: DispatchDescriptio
   const accumulates = dispatch.params.accumulate === 1 ? ['accumulate'] : [];
   const variant = [variantText(dispatch), ...accumulates].join(' ').trim();
   const facts = { kernel, variant, shape: shapeText(dispatch) };
-  const trial = trials[kernel](subjectOf(dispatch, spec));
-  const elements = Object.values(trial.expected).reduce((sum, values) => sum + values.length, 0);
-  try {
-    const found = await runTrial(device, spec, dispatch, trial);
-    let [worst, error, wrong] = [0, 0, 0];
-    let message: string | undefined;
-    for (const [name, expected] of Object.entries(trial.expected)) {
-      const values = found[name] as Float32Array | Uint32Array;
-      const result = reference.compare(values, expected);
-      worst = Math.max(worst, result.worst);
-      error = Math.max(error, result.error);
-      wrong += result.wrong;
-      const { value, bound } = expected[result.first] ?? { value: 0, bound: 0 };
-      if (result.wrong > 0) {
-        const allowed = bound === 0 ? '' : ` ± ${bound.toPrecision(2)}`;
-        message ??=
-          `${result.wrong} of ${expected.length} elements of ${name} are wrong, the first at ${result.first}: ` +
-          `found ${values[result.first]}, expected ${value}${allowed}; largest error ${result.error.toPrecision(3)}`;
-      }
+  const total = { worst: 0, error: 0, elements: 0, wrong: 0 };
+  let message: string | undefined;
+  for (const trial of trials[kernel](subjectOf(dispatch, spec))) {
+    try {
+      const result = judge(await runTrial(device, spec, dispatch, trial), trial);
+      total.worst = Math.max(total.worst, result.worst);
+      total.error = Math.max(total.error, result.error);
+      total.elements += result.elements;
+      total.wrong += result.wrong;
+      message ??= result.message;
+    } catch (error) {
+      device.check(); // what befell the device says nothing of the kernel
+      if (!(error instanceof HeddleError) || error.code !== 'gpu') throw error;
+      const elements = Object.values(trial.expected).reduce((sum, values) => sum + values.length, 0);
+      const nothingRight = { worst: Number.POSITIVE_INFINITY, error: Number.POSITIVE_INFINITY };
+      return { ...facts, ok: false, ...nothingRight, elements, wrong: elements, message: error.message };
     }
-    const judged = { ...facts, ok: wrong === 0, worst, error, elements, wrong };
-    return message === undefined ? judged : { ...judged, message };
-  } catch (error) {
-    const worst = Number.POSITIVE_INFINITY;
-    return { ...facts, ok: false, worst, error: worst, elements, wrong: elements, message: messageOf(error) };
   }
+  return { ...facts, ok: total.wrong === 0, ...total, ...(message === undefined ? {} : { message }) };
 }

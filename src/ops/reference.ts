@@ -1,5 +1,6 @@
 // What the kernels should compute, in float64 on the host, with a bound for every element: derived from float32's unit
-// roundoff and from the accuracy that WGSL asks of exp and log (https://www.w3.org/TR/WGSL/#floating-point-accuracy).
+// roundoff (sums and products round to nearest, as every driver that we know does) and from the accuracy that WGSL asks of
+// quotients, exp and log (https://www.w3.org/TR/WGSL/#floating-point-accuracy).
 // Tests and `heddle doctor` hold every kernel to it. Knows nothing of the GPU.
 
 /** A reference value and the absolute error allowed around it. A NaN asks for a NaN. */
@@ -23,6 +24,7 @@ export interface Matrix {
   readonly transposed: boolean;
 }
 
+/** `rows` × `columns` elements, stored row by row, or column by column when `transposed`. */
 export const matrix = (
   data: ArrayLike<number>,
   rows: number,
@@ -84,9 +86,12 @@ export function columnSum(x: ArrayLike<number>, rows: number, columns: number): 
   });
 }
 
-/** Bytes as ToTensor scales them. WGSL asks for a rounded quotient; a reciprocal and a product round twice. */
+/** Relative error of a byte's scaling: a quotient is within 2.5 ULP, and a reciprocal with a product within 3. */
+export const u8Error = 6 * u;
+
+/** Bytes as ToTensor scales them. */
 export const unpackU8 = (x: ArrayLike<number>): Bounded[] =>
-  Array.from(x, (v) => ({ value: v / 255, bound: 3 * u * (v / 255) }));
+  Array.from(x, (v) => ({ value: v / 255, bound: u8Error * (v / 255) }));
 
 /** Rows of log-softmax. */
 export function logSoftmax(x: ArrayLike<number>, rows: number, columns: number): number[] {

@@ -1,7 +1,8 @@
 // What each kernel is tried on when it is checked: random data for its bindings, of the shapes of a recorded dispatch, and
 // what float64 makes of them. A kernel without an entry here does not compile.
 // Sums and products are tried on whole numbers, small enough that float32 holds every partial sum: whatever the order of
-// the additions, the result must be right to the bit, and no error is too small to show. exp and log get what WGSL allows.
+// the additions, the result must be right to the bit, and no error is too small to show. exp, log and the scaling of bytes
+// get what WGSL allows. Kernels that look for NaN by its bits must find one.
 
 import type { KernelName } from './kernels.generated.ts';
 import * as reference from './reference.ts';
@@ -37,7 +38,7 @@ const largestLogit = 20;
 /** The largest whole number of which `terms` products with 3 fit a sum that float32 holds exactly; enough bits to show a cut mantissa. */
 const largestTerm = (terms: number) => Math.max(1, Math.min(2047, Math.floor(2 ** 22 / (3 * terms))));
 
-function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial {
+function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
   const { m, n, k, accumulate } = params as { m: number; n: number; k: number; accumulate: number };
   const operand = (name: string, most: number) => {
     if (!isU8(name)) {
@@ -47,6 +48,8 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
     const data = Uint8Array.from(integers(count(name), 2), (bit) => 255 * bit); // 0 and 1 once scaled
     return { data, values: Array.from(data, (v) => v / 255) };
   };
+  // Scaled bytes may be a little off, and then partial sums round too: still far less than a whole number.
+  const share = isU8('a') || isU8('b') ? (reference.u8Error / reference.u + k + 4) / (4 * k) : 0;
   const [a, b] = [operand('a', largestTerm(k)), operand('b', 3)];
   const before = whole(m * n, 2047);
   const other = on('MASK') ? rectified(whole(m * n, 3)) : whole(count('bias_or_mask'), 2047);
@@ -54,18 +57,20 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
     reference.matrix(a.values, m, k, on('A_TRANSPOSED')),
     reference.matrix(b.values, k, n, on('B_TRANSPOSED')),
   );
-  const c = product.map(({ value: sum }, i) => {
+  const c = product.map(({ value: sum, bound }, i) => {
     let value = on('BIAS') ? sum + (other[i % n] as number) : sum;
     if (on('RELU')) value = Math.max(0, value);
     if (on('MASK') && (other[i] as number) <= 0) value = 0;
-    return { value: accumulate === 0 ? value : value + (before[i] as number), bound: 0 };
+    return { value: accumulate === 0 ? value : value + (before[i] as number), bound: share * bound };
   });
   const inputs = { a: a.data, b: b.data, bias_or_mask: other, c: accumulate === 0 ? nothing(m * n) : before };
-  return { inputs, expected: { c } };
+  return [{ inputs, expected: { c } }];
 }
 
-/** A trial of each kernel. */
-export const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> = {
+const nan: Bounded = { value: Number.NaN, bound: 0 };
+
+/** The trials of each kernel. */
+export const trials: Readonly<Record<KernelName, (subject: Subject) => readonly Trial[]>> = {
   matmul: checkMatmul,
   matmul_subgroup: checkMatmul,
 
@@ -75,7 +80,7 @@ export const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> =
       x.map((v, i) => v + (bias[i % bias.length] as number)),
       0,
     );
-    return { inputs: { x, bias, y: nothing(x.length) }, expected: { y } };
+    return [{ inputs: { x, bias, y: nothing(x.length) }, expected: { y } }];
   },
 
   column_sum({ params, count, whole }) {
@@ -85,7 +90,7 @@ export const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> =
       value: accumulate === 0 ? value : value + (before[j] as number),
       bound: 0,
     }));
-    return { inputs: { x, y: accumulate === 0 ? nothing(columns) : before }, expected: { y } };
+    return [{ inputs: { x, y: accumulate === 0 ? nothing(columns) : before }, expected: { y } }];
   },
 
   relu({ count, floats }) {
@@ -95,38 +100,45 @@ export const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> =
       x.map((v) => (v <= 0 ? 0 : v)),
       0,
     );
-    return { inputs: { x, y: nothing(x.length) }, expected: { y } };
+    return [{ inputs: { x, y: nothing(x.length) }, expected: { y } }];
   },
 
   relu_backward({ count, floats }) {
     const [dy, y] = [floats(count('dy')), rectified(floats(count('y')))];
     const dx = Array.from(dy, (d, i) => reference.masked({ value: d, bound: 0 }, y[i] as number));
-    return { inputs: { dy, y, dx: nothing(dy.length) }, expected: { dx } };
+    return [{ inputs: { dy, y, dx: nothing(dy.length) }, expected: { dx } }];
   },
 
   unpack_u8({ count, integers }) {
     const x = Uint8Array.from(integers(count('x'), 256));
-    return { inputs: { x, y: nothing(x.length) }, expected: { y: reference.unpackU8(x) } };
+    return [{ inputs: { x, y: nothing(x.length) }, expected: { y: reference.unpackU8(x) } }];
   },
 
   log_softmax({ params, count, floats }) {
     const { rows, columns } = params as { rows: number; columns: number };
     const x = floats(count('x'), -largestLogit, largestLogit);
     const bound = reference.logSoftmaxBound(columns, largestLogit);
-    return {
-      inputs: { x, y: nothing(x.length) },
-      expected: { y: within(reference.logSoftmax(x, rows, columns), bound) },
-    };
+    const y = within(reference.logSoftmax(x, rows, columns), bound);
+    const broken = x.with(x.length - 1, Number.NaN); // in the last row
+    return [
+      { inputs: { x, y: new Float32Array(x.length) }, expected: { y } },
+      {
+        inputs: { x: broken, y: new Float32Array(x.length) },
+        expected: { y: y.map((value, i) => (i < x.length - columns ? value : nan)) },
+      },
+    ];
   },
 
   log_softmax_backward({ params, count, floats }) {
     const { rows, columns } = params as { rows: number; columns: number };
     const y = Float32Array.from(reference.logSoftmax(floats(count('y'), -5, 5), rows, columns));
     const dy = floats(count('dy'));
-    return {
-      inputs: { dy, y, dx: nothing(y.length) },
-      expected: { dx: reference.logSoftmaxBackward(dy, y, rows, columns) },
-    };
+    return [
+      {
+        inputs: { dy, y, dx: nothing(y.length) },
+        expected: { dx: reference.logSoftmaxBackward(dy, y, rows, columns) },
+      },
+    ];
   },
 
   nll_loss({ params, count, floats, integers }) {
@@ -134,11 +146,13 @@ export const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> =
     const logProbability = floats(count('log_probability'), -5, 0);
     const targets = integers(rows, columns);
     const step = { rows: partOf(rows), slot: 0, lr: 0 };
-    return {
-      inputs: { log_probability: logProbability, target_class: targets, row_loss: nothing(rows) },
-      expected: { row_loss: reference.nllLoss(logProbability, targets, rows, columns, step.rows) },
-      step,
-    };
+    return [
+      {
+        inputs: { log_probability: logProbability, target_class: targets, row_loss: nothing(rows) },
+        expected: { row_loss: reference.nllLoss(logProbability, targets, rows, columns, step.rows) },
+        step,
+      },
+    ];
   },
 
   nll_loss_backward({ params, count, integers }) {
@@ -146,11 +160,13 @@ export const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> =
     const rows = count('target_class');
     const targets = integers(rows, columns);
     const step = { rows: partOf(rows), slot: 0, lr: 0 };
-    return {
-      inputs: { target_class: targets, d: nothing(rows * columns) },
-      expected: { d: reference.nllLossBackward(targets, rows, columns, step.rows) },
-      step,
-    };
+    return [
+      {
+        inputs: { target_class: targets, d: nothing(rows * columns) },
+        expected: { d: reference.nllLossBackward(targets, rows, columns, step.rows) },
+        step,
+      },
+    ];
   },
 
   cross_entropy({ params, on, count, floats, integers }) {
@@ -158,12 +174,13 @@ export const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> =
     const x = floats(count('x'), -largestLogit, largestLogit);
     const targets = integers(rows, columns);
     const step = { rows: partOf(rows), slot: 0, lr: 0 };
-    const found = reference.crossEntropy(x, targets, rows, columns, step.rows, largestLogit);
-    return {
-      inputs: { x, target_class: targets, row_loss: nothing(rows), dx: nothing(count('dx')) },
-      expected: { row_loss: found.rowLoss, ...(on('GRADIENT') ? { dx: found.gradient } : {}) },
-      step,
-    };
+    const { rowLoss, gradient } = reference.crossEntropy(x, targets, rows, columns, step.rows, largestLogit);
+    const inputs = { x, target_class: targets, row_loss: new Float32Array(rows), dx: nothing(count('dx')) };
+    const broken = x.with(0, Number.POSITIVE_INFINITY);
+    return [
+      { inputs, expected: { row_loss: rowLoss, ...(on('GRADIENT') ? { dx: gradient } : {}) }, step },
+      { inputs: { ...inputs, x: broken }, expected: { row_loss: rowLoss.with(0, nan) }, step },
+    ];
   },
 
   mean_loss({ params, count, floats }) {
@@ -171,19 +188,32 @@ export const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> =
     const rowLoss = floats(rows, 0, 4);
     const loss = floats(count('loss')); // the other slots must stay as they are
     const step = { rows: partOf(rows), slot: loss.length - 1, lr: 0 };
-    const expected = within(loss, 0).with(step.slot, reference.meanLoss(rowLoss, step.rows));
-    return { inputs: { row_loss: rowLoss, loss }, expected: { loss: expected }, step };
+    const broken = rowLoss.with(step.rows - 1, Number.NEGATIVE_INFINITY);
+    const expected = (mean: Bounded) => ({ loss: within(loss, 0).with(step.slot, mean) });
+    return [
+      {
+        inputs: { row_loss: rowLoss, loss },
+        expected: expected(reference.meanLoss(rowLoss, step.rows)),
+        step,
+      },
+      { inputs: { row_loss: broken, loss }, expected: expected(nan), step },
+    ];
   },
 
   sgd({ count, whole }) {
     const [gradient, value] = [whole(count('gradient'), 2047), whole(count('value'), 2047)];
     const loss = new Float32Array(count('loss')).fill(1); // stays, since all is finite
     const step = { rows: 0, slot: 0, lr: 0.5 };
-    const expected = within(
+    const after = within(
       value.map((v, i) => v - step.lr * (gradient[i] as number)),
       0,
     );
-    return { inputs: { gradient, value, loss }, expected: { value: expected, loss: within(loss, 0) }, step };
+    const losses = within(loss, 0);
+    const broken = gradient.with(gradient.length - 1, Number.POSITIVE_INFINITY);
+    return [
+      { inputs: { gradient, value, loss }, expected: { value: after, loss: losses }, step },
+      { inputs: { gradient: broken, value, loss }, expected: { loss: losses.with(0, nan) }, step },
+    ];
   },
 
   confusion({ params, count, integers }) {
@@ -192,10 +222,12 @@ export const trials: Readonly<Record<KernelName, (subject: Subject) => Trial>> =
     const targets = integers(rows, columns);
     const before = integers(columns * columns, 10);
     const step = { rows: partOf(rows), slot: 0, lr: 0 };
-    return {
-      inputs: { logits, target_class: targets, confusion: before },
-      expected: { confusion: within(reference.confusion(logits, targets, columns, step.rows, before), 0) },
-      step,
-    };
+    return [
+      {
+        inputs: { logits, target_class: targets, confusion: before },
+        expected: { confusion: within(reference.confusion(logits, targets, columns, step.rows, before), 0) },
+        step,
+      },
+    ];
   },
 };

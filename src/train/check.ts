@@ -30,20 +30,22 @@ export interface VerdictEvent {
   readonly type: 'verdict';
   /** Names of the kernels that were wrong at some shape or in some variant. */
   readonly wrong: readonly string[];
-  /** What to train with; undefined when every way has a wrong kernel in it. */
-  readonly choice?: KernelChoice;
+  /** The ways to train in which everything is right, the fastest first; none when each has a wrong kernel in it. */
+  readonly right: readonly KernelChoice[];
 }
 
 /** Ways to train on this device, the fastest first: cores that are passed over are to be avoided. */
 function choicesFor(device: Device): KernelChoice[] {
-  const cores = matmulCores(device).map(matmulKernelName);
+  const cores = matmulCores(device)
+    .map(matmulKernelName)
+    .filter((name) => !device.avoided.has(name));
   return [false, true].flatMap((plain) => cores.map((_, i) => ({ avoid: cores.slice(0, i), plain })));
 }
 
 /**
  * Runs each dispatch that training or evaluating the model may need, in every way that this device has, alone on random
  * data against float64; yields a `check` for each and a `verdict` at the end. Shapes are those of the model at its batch
- * size. Throws a HeddleError when the model does not fit the device or the input.
+ * size. Throws a HeddleError when the model does not fit the device or the input, or the device is lost.
  */
 export async function* checkModel(
   device: Device,
@@ -61,16 +63,16 @@ export async function* checkModel(
   } finally {
     arenas.destroy();
   }
-  const right = new Map<string, boolean>();
+  const sound = new Map<string, boolean>();
   const wrong = new Set<string>();
   for (const dispatch of ways.flat()) {
     const key = dispatchKey(dispatch);
-    if (right.has(key)) continue;
+    if (sound.has(key)) continue;
     const result = await checkDispatch(device, dispatch);
-    right.set(key, result.ok);
+    sound.set(key, result.ok);
     if (!result.ok) wrong.add(result.kernel);
     yield { type: 'check', ...result };
   }
-  const choice = choices.find((_, i) => ways[i]?.every((dispatch) => right.get(dispatchKey(dispatch))));
-  yield { type: 'verdict', wrong: [...wrong], ...(choice === undefined ? {} : { choice }) };
+  const right = choices.filter((_, i) => ways[i]?.every((dispatch) => sound.get(dispatchKey(dispatch))));
+  yield { type: 'verdict', wrong: [...wrong], right };
 }

@@ -48,7 +48,7 @@ export interface Trainer {
   readonly parameterCount: number;
   /** Optimizer steps done. */
   readonly steps: number;
-  /** Trains for some epochs; yields events as they happen. Throws `diverged` when a loss is not finite. */
+  /** Trains for some epochs; yields events as they happen. Throws `diverged` when a loss, gradient or parameter is not finite. */
   fit(train: DataLoader, options: FitOptions): AsyncGenerator<TrainEvent, void, void>;
   /** Loss, accuracy and confusion counts over a loader's data; the weights stay as they are. */
   evaluate(loader: DataLoader): Promise<Evaluation>;
@@ -60,7 +60,10 @@ export interface Trainer {
   backward(batch: Batch): void;
   /** Updates the parameters from the gradients. */
   optimizerStep(): void;
-  /** Mean loss of the last batch given to `step` or `backward`. */
+  /**
+   * Mean loss of the last batch given to `step` or `backward`; NaN when it, or a gradient or parameter that an update has
+   * met since, is not finite.
+   */
   loss(): Promise<number>;
   /** Parameters by PyTorch key, row-major. */
   parameters(): Promise<Map<string, Float32Array>>;

@@ -15,6 +15,7 @@ import { type MatmulCore, matmul, matmulCore } from '../../src/ops/matmul.ts';
 import { meanLoss } from '../../src/ops/mean_loss.ts';
 import { nllLoss } from '../../src/ops/nll_loss.ts';
 import { nllLossBackward } from '../../src/ops/nll_loss_backward.ts';
+import { u } from '../../src/ops/reference.ts';
 import { relu } from '../../src/ops/relu.ts';
 import { reluBackward } from '../../src/ops/relu_backward.ts';
 import { run } from '../../src/ops/run.ts';
@@ -31,8 +32,6 @@ type LossCase = (typeof fixtures.losses)[number];
 
 const device = useDevice();
 const label = 'y';
-/** Unit roundoff of float32. */
-const u = 2 ** -24;
 /** WGSL lets a result below the normal numbers be flushed to 0. */
 const smallest = 2 ** -126;
 

@@ -1,4 +1,4 @@
-// The same seed, driver and version give the same bytes: an epoch on a few rows in three processes, one of which computes
+// The same seed, driver and version give the same bytes: two epochs on a few rows in three processes, one of which computes
 // on a single thread.
 
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import { records, start, temporaryFolder } from '../cli/support.ts';
 
 const program = fileURLToPath(new URL('../support/train-subset.ts', import.meta.url));
 
-it('gives byte-identical weights after an epoch in three processes', async () => {
+it('gives byte-identical weights after two epochs in three processes', async () => {
   const cwd = temporaryFolder();
   const ended = await Promise.all(
     [{}, {}, { LP_NUM_THREADS: '1' }].map((env) => start(program, [], { cwd, env })),
