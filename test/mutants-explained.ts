@@ -87,6 +87,12 @@ export const explanations: readonly Explanation[] = [
     at: /k < params\.k; k \+= TILE_K/,
     why: 'one more round, of zeros',
   },
+  {
+    kernels: ['matmul'],
+    operators: ['shift comparison'],
+    at: /i < TILE_K \* TILE/,
+    why: `one element past the tile, which lands in its last one before the strand whose that is writes it: ${race}`,
+  },
   { kernels: ['matmul_subgroup'], operators: ['never enter'], at: /[AB]_VECTOR/, why: sameNumbers },
   { kernels: ['matmul_subgroup'], operators: ['always enter'], at: /K_TAIL/, why: sameNumbers },
   {
