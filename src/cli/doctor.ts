@@ -22,7 +22,7 @@ import { driverEnvironment } from './reexec.ts';
 import { readRunRecord } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterFacts } from './sinks.ts';
-import { bytesText, count, table } from './table.ts';
+import { bytesText, count, cut, table } from './table.ts';
 import { choiceText, rememberVerdict, type Verdict } from './verdicts.ts';
 import { type Versions, versions } from './versions.ts';
 
@@ -138,9 +138,8 @@ function checkLine(result: CheckResult, width = Number.POSITIVE_INFINITY): strin
   const { kernel, variant, shape, ok, worst, message } = result;
   const verdict = ok ? 'ok    ' : 'FAILED';
   const parts = [kernel.padEnd(20), verdict, percent(worst).padStart(7), shape, variant];
-  const line = parts.join('  ').trimEnd();
-  const cut = line.length > width ? `${line.slice(0, width - 1)}…` : line;
-  return message === undefined ? `${cut}\n` : `${cut}\n  ${message}\n`;
+  const line = cut(parts.join('  ').trimEnd(), width);
+  return message === undefined ? `${line}\n` : `${line}\n  ${message}\n`;
 }
 
 /** The model to check: a run's, or the tutorial's. */

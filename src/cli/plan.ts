@@ -7,7 +7,7 @@ import { buildModel, countParameters, modelText, refuseTooLarge } from './model.
 import { declare, type PlanOptions, parseOptions, planOptions } from './options.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
-import { bytesText, count, table } from './table.ts';
+import { bytesText, count, cut, table } from './table.ts';
 import { applyVerdicts } from './verdicts.ts';
 
 const examples = `
@@ -63,16 +63,16 @@ export function planText(
   const header = ['label', 'kernel', 'workgroups', 'reads', 'writes', 'constants'];
   const total = [`${dispatches.length} dispatches`, '', count(groups), bytesText(read), bytesText(written)];
   const text = table([header, ...rows, total], { align: 'llrrrl' });
-  return text.replace(/.+/g, (line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line));
+  return text.replace(/.+/g, (line) => cut(line, width));
 }
 
 async function plan(options: PlanOptions): Promise<number> {
   const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {
     const { device, choice, notice } = applyVerdicts(opened, options);
+    const { plain } = choice;
     process.stderr.write(notice);
     const { batchSize, hidden } = options;
-    const plain = choice.plain;
     const shape = { inputFeatures, hidden, classes };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     const trainer = await createTrainer(device, {

@@ -25,6 +25,11 @@ export function table(rows: readonly (readonly string[])[], options: TableOption
   return rows.map((row) => `${indent}${line(row)}\n`).join('');
 }
 
+/** A line cut to a width, with an ellipsis where something is missing. */
+export function cut(line: string, width: number): string {
+  return line.length > width ? `${line.slice(0, width - 1)}…` : line;
+}
+
 /** A count with thousands separated: `60,000`. */
 export function count(n: number): string {
   return Math.round(n).toLocaleString('en-US');
