@@ -1,8 +1,12 @@
-// C = A·B, optionally + bias, ReLU, a ReLU mask, or added to what C holds.
+// C = A·B, optionally + bias, ReLU, a ReLU mask, added to what C holds, or taken from it as an SGD step
+// (https://pytorch.org/docs/stable/generated/torch.optim.SGD.html); and the sums of op(A)'s rows, a bias's gradient.
 //   A [m, k] row-major, or [k, m] with A_TRANSPOSED;  B [k, n] row-major, or [n, k] with B_TRANSPOSED;
-//   C [m, n];  bias_or_mask: bias [n] with BIAS, activations [m, n] with MASK, otherwise unused.
-// The portable core: an 8 × 8 workgroup computes a 32 × 32 tile of C from tiles of A and B in workgroup memory,
-// 4 × 4 elements an invocation. Operands are bound as words, so that one kernel reads f32 and u8 (scaled by 1/255).
+//   C [m, n];  bias_or_mask: bias [n] with BIAS, activations [m, n] with MASK, otherwise unused;  row_sums [m].
+// The portable core: a workgroup computes a TILE × TILE tile of C from tiles of A and B in workgroup memory, 4 × 4 elements
+// an invocation. With SPLIT > 1 as many teams share a tile, each with every SPLIT-th piece of k, and their sums are added
+// by a fixed tree: for a C too small to keep a GPU busy. Operands are bound as words, so that one kernel reads f32 and u8
+// (scaled by 1/255).
+// With SGD, a NaN or an infinity among gradients and values, found by its bits, is reported in loss[step.slot].
 
 struct Params {
   m: u32,
@@ -11,11 +15,21 @@ struct Params {
   accumulate: u32, // 1: C += A·B
 }
 
+struct Step {
+  rows: u32,
+  slot: u32,
+  number: u32,
+  lr: f32, // learning rate of this step
+}
+
 @group(0) @binding(0) var<storage, read> a: array<u32>;
 @group(0) @binding(1) var<storage, read> b: array<u32>;
 @group(0) @binding(2) var<storage, read> bias_or_mask: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
-@group(0) @binding(4) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read_write> row_sums: array<f32>;
+@group(0) @binding(5) var<storage, read_write> loss: array<atomic<u32>>; // bits of f32s
+@group(0) @binding(6) var<uniform> step: Step;
+@group(0) @binding(7) var<uniform> params: Params;
 
 override A_TRANSPOSED: bool = false;
 override B_TRANSPOSED: bool = false;
@@ -24,13 +38,27 @@ override B_U8: bool = false;
 override BIAS: bool = false;
 override RELU: bool = false;
 override MASK: bool = false;
+override ROW_SUMS: bool = false; // a further column of workgroups sums op(A)'s rows
+override SGD: bool = false;      // C and row_sums hold parameters: -= step.lr · (what would be stored)
 
-const TILE = 32u; // rows and columns of C a workgroup
-const TILE_K = 16u;
-const THREADS = 64u;
+const TILE = 32u;  // rows and columns of C a workgroup
+const SPLIT = 1u;  // teams, a power of two
+const TILE_K = 8u; // steps along k that a team takes between two barriers
 
-var<workgroup> a_tile: array<vec4f, TILE_K * TILE / 4u>; // [k][row / 4]
-var<workgroup> b_tile: array<vec4f, TILE_K * TILE / 4u>; // [k][column / 4]
+const SIDE = TILE / 4u;
+const TEAM = SIDE * SIDE;
+const THREADS = TEAM * SPLIT;
+const STRIDE = SIDE + 1u; // odd: neighbours along k fall into different banks
+const FOURS = TILE_K * SIDE;
+const STRANDS = THREADS / TILE;
+
+const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity
+const BROKEN = 0x7fc00001u;   // the NaN that stands for a broken gradient or parameter
+
+var<workgroup> a_tile: array<vec4f, SPLIT * TILE_K * STRIDE>; // [team][k][row / 4]
+var<workgroup> b_tile: array<vec4f, SPLIT * TILE_K * STRIDE>; // [team][k][column / 4]
+var<workgroup> partial: array<vec4f, (SPLIT + 1u) / 2u * TEAM * 4u>; // [team][row][invocation]: sums of the upper half of the teams
+var<workgroup> row_partial: array<f32, THREADS>; // [strand][row]
 
 fn a_at(row: u32, k: u32) -> f32 {
   if (row >= params.m || k >= params.k) {
@@ -54,6 +82,16 @@ fn b_at(k: u32, column: u32) -> f32 {
   return bitcast<f32>(b[i]);
 }
 
+fn broken(value: f32) -> bool {
+  return (bitcast<u32>(value) & EXPONENT) == EXPONENT;
+}
+
+fn report() {
+  if ((atomicLoad(&loss[step.slot]) & EXPONENT) != EXPONENT) {
+    atomicStore(&loss[step.slot], BROKEN);
+  }
+}
+
 fn epilogue(sum: f32, row: u32, column: u32) {
   if (row >= params.m || column >= params.n) {
     return;
@@ -69,35 +107,111 @@ fn epilogue(sum: f32, row: u32, column: u32) {
   if (MASK) {
     value = select(value, 0.0, bias_or_mask[i] <= 0.0);
   }
+  if (SGD) {
+    let before = c[i];
+    let after = before - step.lr * value;
+    c[i] = after;
+    if (broken(value) || broken(before) || broken(after)) {
+      report();
+    }
+    return;
+  }
   if (params.accumulate != 0u) {
     value += c[i];
   }
   c[i] = value;
 }
 
-@compute @workgroup_size(8, 8)
-fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) local: vec3u,
-        @builtin(local_invocation_index) thread: u32) {
+fn epilogue_row(sum: f32, row: u32) {
+  if (row >= params.m) {
+    return;
+  }
+  if (SGD) {
+    let before = row_sums[row];
+    let after = before - step.lr * sum;
+    row_sums[row] = after;
+    if (broken(sum) || broken(before) || broken(after)) {
+      report();
+    }
+    return;
+  }
+  if (params.accumulate != 0u) {
+    row_sums[row] += sum;
+  } else {
+    row_sums[row] = sum;
+  }
+}
+
+fn sum_rows(first: u32, thread: u32) {
+  let row = first + thread % TILE;
+  var sum = 0.0;
+  for (var k = thread / TILE; k < params.k; k += STRANDS) {
+    sum += a_at(row, k);
+  }
+  row_partial[thread] = sum;
+  workgroupBarrier();
+  if (thread < TILE) {
+    for (var strand = 1u; strand < STRANDS; strand++) {
+      sum += row_partial[strand * TILE + thread];
+    }
+    epilogue_row(sum, row);
+  }
+}
+
+@compute @workgroup_size(SIDE, SIDE, SPLIT)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u,
+        @builtin(local_invocation_id) local: vec3u, @builtin(local_invocation_index) thread: u32) {
   let row = tile.y * TILE;
   let column = tile.x * TILE;
+  if (ROW_SUMS && tile.x == grid.x - 1u) {
+    sum_rows(row, thread);
+    return;
+  }
+  let team = local.z * TILE_K * STRIDE; // where its part of the tiles begins
   var sums: array<vec4f, 4>;
-  for (var k = 0u; k < params.k; k += TILE_K) {
-    for (var i = thread; i < TILE_K * TILE / 4u; i += THREADS) {
-      let kk = k + i / (TILE / 4u);
-      let four = 4u * (i % (TILE / 4u));
-      a_tile[i] = vec4f(a_at(row + four, kk), a_at(row + four + 1u, kk), a_at(row + four + 2u, kk), a_at(row + four + 3u, kk));
-      b_tile[i] = vec4f(b_at(kk, column + four), b_at(kk, column + four + 1u), b_at(kk, column + four + 2u), b_at(kk, column + four + 3u));
+  for (var round = 0u; round < params.k; round += TILE_K * SPLIT) {
+    let k = round + local.z * TILE_K;
+    for (var i = thread % TEAM; i < FOURS; i += TEAM) {
+      // Neighbouring invocations read neighbouring words: along k, or across it where the operand is transposed.
+      let a_k = select(i % TILE_K, i / SIDE, A_TRANSPOSED);
+      let a_four = select(i / TILE_K, i % SIDE, A_TRANSPOSED);
+      let y = row + 4u * a_four;
+      a_tile[team + a_k * STRIDE + a_four] =
+        vec4f(a_at(y, k + a_k), a_at(y + 1u, k + a_k), a_at(y + 2u, k + a_k), a_at(y + 3u, k + a_k));
+      let b_k = select(i / SIDE, i % TILE_K, B_TRANSPOSED);
+      let b_four = select(i % SIDE, i / TILE_K, B_TRANSPOSED);
+      let x = column + 4u * b_four;
+      b_tile[team + b_k * STRIDE + b_four] =
+        vec4f(b_at(k + b_k, x), b_at(k + b_k, x + 1u), b_at(k + b_k, x + 2u), b_at(k + b_k, x + 3u));
     }
     workgroupBarrier();
     for (var kk = 0u; kk < TILE_K; kk++) {
-      let x = a_tile[kk * (TILE / 4u) + local.y];
-      let y = b_tile[kk * (TILE / 4u) + local.x];
+      let x = a_tile[team + kk * STRIDE + local.y];
+      let y = b_tile[team + kk * STRIDE + local.x];
       sums[0] += x.x * y;
       sums[1] += x.y * y;
       sums[2] += x.z * y;
       sums[3] += x.w * y;
     }
     workgroupBarrier(); // the next round overwrites the tiles
+  }
+  for (var half = SPLIT / 2u; half > 0u; half /= 2u) {
+    let place = local.z % half * 4u * TEAM + thread % TEAM;
+    if (half <= local.z && local.z < 2u * half) {
+      for (var i = 0u; i < 4u; i++) {
+        partial[place + i * TEAM] = sums[i];
+      }
+    }
+    workgroupBarrier();
+    if (local.z < half) {
+      for (var i = 0u; i < 4u; i++) {
+        sums[i] += partial[place + i * TEAM];
+      }
+    }
+    workgroupBarrier(); // the next half overwrites the partial sums
+  }
+  if (local.z >= 1u) {
+    return;
   }
   for (var i = 0u; i < 4u; i++) {
     for (var j = 0u; j < 4u; j++) {

@@ -1,7 +1,8 @@
-// C = A·B, optionally + bias, ReLU, a ReLU mask, or added to what C holds. Operands and shapes as in matmul.wgsl.
-// The core for software adapters, where a load costs twenty multiply-adds and a barrier a hundred: no workgroup memory,
-// one workgroup = one subgroup = TILE_M rows × 4·LANES columns; a lane owns 4 columns, every A value is loaded by one
-// lane and reaches the others by a shuffle. Needs a subgroup size of exactly LANES.
+// C = A·B, optionally + bias, ReLU, a ReLU mask, added to what C holds, or taken from it as an SGD step; and the sums of
+// op(A)'s rows. Operands, shapes and constants as in matmul.wgsl; n must be even.
+// The core for software adapters, where a load costs dozens of multiply-adds and a barrier a hundred: no workgroup memory,
+// one workgroup = one subgroup = ROWS rows × 4·QUADS·LANES columns; a lane owns 4·QUADS columns, every A value is loaded
+// by one lane and reaches the others by a shuffle. Needs a subgroup size of exactly LANES.
 // The accumulators are meant to stay in memory: a loop-carried register costs a mask and a write-back each iteration
 // there, an array element a load and a store in place. Hence the run-time bound of the last loop.
 
@@ -15,77 +16,121 @@ struct Params {
   zero: u32,       // 0, which the compiler must not know
 }
 
-@group(0) @binding(0) var<storage, read> a: array<vec4u>;
-@group(0) @binding(1) var<storage, read> b: array<vec4u>;
-@group(0) @binding(2) var<storage, read> bias_or_mask: array<f32>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
-@group(0) @binding(4) var<uniform> params: Params;
+struct Step {
+  rows: u32,
+  slot: u32,
+  number: u32,
+  lr: f32, // learning rate of this step
+}
+
+@group(0) @binding(0) var<storage, read> a: array<vec2u>;
+@group(0) @binding(1) var<storage, read> b: array<vec2u>;
+@group(0) @binding(2) var<storage, read> bias_or_mask: array<vec2f>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec2f>;
+@group(0) @binding(4) var<storage, read_write> row_sums: array<f32>;
+@group(0) @binding(5) var<storage, read_write> loss: array<atomic<u32>>; // bits of f32s
+@group(0) @binding(6) var<uniform> step: Step;
+@group(0) @binding(7) var<uniform> params: Params;
 
 const LANES = 8u;
-const TILE_M = 32u;
+const ROWS = 64u; // of C, a workgroup
+const QUADS = 1u; // a lane owns this many times 4 neighbouring columns
+const DEPTH = 2u; // steps along k an iteration; even
 const A_TRANSPOSED = false;
 const B_TRANSPOSED = false;
 const A_U8 = false;
 const B_U8 = false;
-const A_VECTOR = false; // rows of A start on multiples of four elements, so that four come with one load
-const B_VECTOR = false;
-const K_TAIL = true;    // k is no multiple of 4
+const A_VECTOR = false; // elements lie so that two along k, or four along m, come with one load
+const B_VECTOR = false; // likewise two along k, or four along n
+const K_TAIL = true;    // k is no multiple of DEPTH
 const BIAS = false;
 const RELU = false;
 const MASK = false;
+const ROW_SUMS = false; // a further column of workgroups sums A's rows; A must be transposed
+const SGD = false;      // C and row_sums hold parameters: -= step.lr · (what would be stored)
 
-const A_LOADS = TILE_M / LANES;
+const GROUPS = ROWS / LANES;                // rows of a tile, as many at a time as there are lanes
+const A_PAIRS = ROWS * DEPTH / 2u / LANES;  // loads of A an iteration, two elements a lane,
+const A_FOURS = ROWS * DEPTH / 4u / LANES;  // or four when it is transposed
+const B_PAIRS = DEPTH / 2u;
+const B_FOURS = DEPTH * QUADS;
+
+const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity
+const BROKEN = 0x7fc00001u;   // the NaN that stands for a broken gradient or parameter
 
 fn a_word(i: u32) -> f32 {
   if (A_U8) {
-    return unpack4x8unorm(a[i / 16u][i / 4u % 4u])[i % 4u];
+    return unpack4x8unorm(a[i / 8u][i / 4u % 2u])[i % 4u];
   }
-  return bitcast<f32>(a[i / 4u][i % 4u]);
+  return bitcast<f32>(a[i / 2u][i % 2u]);
 }
 
 fn b_word(i: u32) -> f32 {
   if (B_U8) {
-    return unpack4x8unorm(b[i / 16u][i / 4u % 4u])[i % 4u];
+    return unpack4x8unorm(b[i / 8u][i / 4u % 2u])[i % 4u];
   }
-  return bitcast<f32>(b[i / 4u][i % 4u]);
+  return bitcast<f32>(b[i / 2u][i % 2u]);
 }
 
-// Four elements of A that lie side by side in memory, from element i.
+// Two elements of A that lie side by side in memory, from element i, which is even.
+fn a_pair(i: u32) -> vec2f {
+  if (A_U8) {
+    let four = unpack4x8unorm(a[i / 8u][i / 4u % 2u]);
+    return select(four.xy, four.zw, i % 4u == 2u);
+  }
+  return bitcast<vec2f>(a[i / 2u]);
+}
+
+fn b_pair(i: u32) -> vec2f {
+  if (B_U8) {
+    let four = unpack4x8unorm(b[i / 8u][i / 4u % 2u]);
+    return select(four.xy, four.zw, i % 4u == 2u);
+  }
+  return bitcast<vec2f>(b[i / 2u]);
+}
+
+// Four of them, from element i, a multiple of four.
 fn a_four(i: u32) -> vec4f {
   if (A_U8) {
-    return unpack4x8unorm(a[i / 16u][i / 4u % 4u]);
+    return unpack4x8unorm(a[i / 8u][i / 4u % 2u]);
   }
-  return bitcast<vec4f>(a[i / 4u]);
+  return vec4f(bitcast<vec2f>(a[i / 2u]), bitcast<vec2f>(a[i / 2u + 1u]));
 }
 
 fn b_four(i: u32) -> vec4f {
   if (B_U8) {
-    return unpack4x8unorm(b[i / 16u][i / 4u % 4u]);
+    return unpack4x8unorm(b[i / 8u][i / 4u % 2u]);
   }
-  return bitcast<vec4f>(b[i / 4u]);
+  return vec4f(bitcast<vec2f>(b[i / 2u]), bitcast<vec2f>(b[i / 2u + 1u]));
 }
 
-fn zero_past_k(four: vec4f, k: u32) -> vec4f {
+// k, or the last one from which `count` elements can be loaded.
+fn within_k(k: u32, count: u32) -> u32 {
   if (K_TAIL) {
-    return select(vec4f(), four, vec4u(k, k + 1u, k + 2u, k + 3u) < vec4u(params.k));
+    return min(k, params.k - count);
   }
-  return four;
+  return k;
 }
 
-// A[row][k … k+3] (row-major A). Rows and columns beyond the matrix repeat the last one; their sums are not stored.
-fn a_along_k(row: u32, k: u32) -> vec4f {
+fn zero_past_k(pair: vec2f, k: u32) -> vec2f {
+  if (K_TAIL) {
+    return select(vec2f(), pair, vec2u(k, k + 1u) < vec2u(params.k));
+  }
+  return pair;
+}
+
+// A[row][k, k+1] (row-major A). Rows and columns beyond the matrix repeat others; their sums are not stored.
+fn a_along_k(row: u32, k: u32) -> vec2f {
   let start = min(row, params.m - 1u) * params.k;
   if (A_VECTOR) {
-    return a_four(start + k);
+    return zero_past_k(a_pair(start + within_k(k, 2u)), k);
   }
-  let last = params.k - 1u;
-  return zero_past_k(vec4f(a_word(start + min(k, last)), a_word(start + min(k + 1u, last)),
-                           a_word(start + min(k + 2u, last)), a_word(start + min(k + 3u, last))), k);
+  return zero_past_k(vec2f(a_word(start + within_k(k, 1u)), a_word(start + within_k(k + 1u, 1u))), k);
 }
 
 // A[k][row … row+3] (transposed A).
 fn a_along_m(k: u32, row: u32) -> vec4f {
-  let start = min(k, params.k - 1u) * params.m;
+  let start = within_k(k, 1u) * params.m;
   var four: vec4f;
   if (A_VECTOR) {
     four = a_four(start + min(row, params.m - 4u));
@@ -100,20 +145,18 @@ fn a_along_m(k: u32, row: u32) -> vec4f {
   return four;
 }
 
-// B[column][k … k+3] (transposed B).
-fn b_along_k(column: u32, k: u32) -> vec4f {
+// B[column][k, k+1] (transposed B).
+fn b_along_k(column: u32, k: u32) -> vec2f {
   let start = min(column, params.n - 1u) * params.k;
   if (B_VECTOR) {
-    return b_four(start + k);
+    return zero_past_k(b_pair(start + within_k(k, 2u)), k);
   }
-  let last = params.k - 1u;
-  return zero_past_k(vec4f(b_word(start + min(k, last)), b_word(start + min(k + 1u, last)),
-                           b_word(start + min(k + 2u, last)), b_word(start + min(k + 3u, last))), k);
+  return zero_past_k(vec2f(b_word(start + within_k(k, 1u)), b_word(start + within_k(k + 1u, 1u))), k);
 }
 
 // B[k][column … column+3] (row-major B).
 fn b_along_n(k: u32, column: u32) -> vec4f {
-  let start = min(k, params.k - 1u) * params.n;
+  let start = within_k(k, 1u) * params.n;
   var four: vec4f;
   if (B_VECTOR) {
     four = b_four(start + min(column, params.n - 4u));
@@ -128,76 +171,171 @@ fn b_along_n(k: u32, column: u32) -> vec4f {
   return four;
 }
 
-fn epilogue(sum: f32, row: u32, column: u32) {
-  if (column >= params.n) {
-    return;
+// What `lane` holds. With four lanes a broadcast is the faster way; it wants a constant.
+fn from_lane(x: f32, lane: u32) -> f32 {
+  if (LANES != 4u) {
+    return subgroupShuffle(x, lane);
   }
-  let i = row * params.n + column;
+  switch (lane) {
+    case 0u: { return subgroupBroadcast(x, 0u); }
+    case 1u: { return subgroupBroadcast(x, 1u); }
+    case 2u: { return subgroupBroadcast(x, 2u); }
+    default: { return subgroupBroadcast(x, 3u); }
+  }
+}
+
+// The larger of the two's exponents, as bits.
+fn exponent(pair: vec2f) -> u32 {
+  let bits = bitcast<vec2u>(pair) & vec2u(EXPONENT);
+  return max(bits.x, bits.y);
+}
+
+// Stores two neighbours of C; returns the largest exponent among what SGD read and wrote.
+fn epilogue(sum: vec2f, row: u32, column: u32) -> u32 {
+  if (column >= params.n) {
+    return 0u;
+  }
+  let i = (row * params.n + column) / 2u;
   var value = sum;
   if (BIAS) {
-    value += bias_or_mask[column];
+    value += bias_or_mask[column / 2u];
   }
   if (RELU) {
-    value = select(value, 0.0, value <= 0.0);
+    value = select(value, vec2f(), value <= vec2f());
   }
   if (MASK) {
-    value = select(value, 0.0, bias_or_mask[i] <= 0.0);
+    value = select(value, vec2f(), bias_or_mask[i] <= vec2f());
+  }
+  if (SGD) {
+    let before = c[i];
+    let after = before - step.lr * value;
+    c[i] = after;
+    return max(exponent(value), max(exponent(before), exponent(after)));
   }
   if (params.accumulate != 0u) {
     value += c[i];
   }
   c[i] = value;
+  return 0u;
+}
+
+// Likewise one sum of a row of A.
+fn epilogue_row(sum: f32, row: u32) -> u32 {
+  if (row >= params.m) {
+    return 0u;
+  }
+  if (SGD) {
+    let before = row_sums[row];
+    let after = before - step.lr * sum;
+    row_sums[row] = after;
+    return max(exponent(vec2f(sum, before)), exponent(vec2f(after)));
+  }
+  if (params.accumulate != 0u) {
+    row_sums[row] += sum;
+  } else {
+    row_sums[row] = sum;
+  }
+  return 0u;
+}
+
+fn report(largest: u32) {
+  if (SGD && largest == EXPONENT) {
+    if ((atomicLoad(&loss[step.slot]) & EXPONENT) != EXPONENT) {
+      atomicStore(&loss[step.slot], BROKEN);
+    }
+  }
+}
+
+fn sum_rows(first: u32, lane: u32) {
+  var largest = 0u;
+  for (var i = 4u * lane; i < ROWS; i += 4u * LANES) {
+    var sum = vec4f();
+    for (var k = 0u; k < params.k; k++) {
+      sum += a_along_m(k, first + i);
+    }
+    largest = max(largest, max(epilogue_row(sum.x, first + i), epilogue_row(sum.y, first + i + 1u)));
+    largest = max(largest, max(epilogue_row(sum.z, first + i + 2u), epilogue_row(sum.w, first + i + 3u)));
+  }
+  report(largest);
 }
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let row = tile.y * TILE_M;
-  let column = (tile.x * LANES + lane) * 4u;
-  var sums: array<vec4f, TILE_M>;
-  for (var k = 0u; k < params.k; k += 4u) {
-    var x: array<vec4f, A_LOADS>; // the tile's TILE_M × 4 values of A, spread over the lanes
-    // unroll
-    for (var j = 0u; j < A_LOADS; j++) {
-      let q = j * LANES + lane;
-      if (A_TRANSPOSED) {
-        x[j] = a_along_m(k + q / (TILE_M / 4u), row + q % (TILE_M / 4u) * 4u);
-      } else {
-        x[j] = a_along_k(row + q, k);
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u,
+        @builtin(subgroup_invocation_id) lane: u32) {
+  let row = tile.y * ROWS;
+  if (ROW_SUMS && tile.x == grid.x - 1u) {
+    sum_rows(row, lane);
+    return;
+  }
+  let column = (tile.x * LANES + lane) * 4u * QUADS;
+  var sums: array<vec4f, ROWS * QUADS>;
+  for (var k = 0u; k < params.k; k += DEPTH) {
+    var pairs: array<vec2f, A_PAIRS>; // the tile's ROWS × DEPTH values of A, spread over the lanes,
+    var fours: array<vec4f, A_FOURS>; // one way or the other
+    if (A_TRANSPOSED) {
+      // unroll
+      for (var j = 0u; j < A_FOURS; j++) {
+        let v = j * LANES + lane;
+        fours[j] = a_along_m(k + v / (ROWS / 4u), row + v % (ROWS / 4u) * 4u);
       }
-    }
-    var y: array<vec4f, 4>; // B[k + i][this lane's four columns]
-    if (B_TRANSPOSED) {
-      let w0 = b_along_k(column, k);
-      let w1 = b_along_k(column + 1u, k);
-      let w2 = b_along_k(column + 2u, k);
-      let w3 = b_along_k(column + 3u, k);
-      y = array(vec4f(w0.x, w1.x, w2.x, w3.x), vec4f(w0.y, w1.y, w2.y, w3.y),
-                vec4f(w0.z, w1.z, w2.z, w3.z), vec4f(w0.w, w1.w, w2.w, w3.w));
     } else {
-      y = array(b_along_n(k, column), b_along_n(k + 1u, column), b_along_n(k + 2u, column), b_along_n(k + 3u, column));
+      // unroll
+      for (var j = 0u; j < A_PAIRS; j++) {
+        pairs[j] = a_along_k(row + j % GROUPS * LANES + lane, k + j / GROUPS * 2u);
+      }
+    }
+    var y: array<vec4f, B_FOURS>; // B[k + d][this lane's columns], at [d][quad]
+    // unroll
+    for (var q = 0u; q < QUADS; q++) {
+      if (B_TRANSPOSED) {
+        // unroll
+        for (var p = 0u; p < B_PAIRS; p++) {
+          let w0 = b_along_k(column + 4u * q, k + 2u * p);
+          let w1 = b_along_k(column + 4u * q + 1u, k + 2u * p);
+          let w2 = b_along_k(column + 4u * q + 2u, k + 2u * p);
+          let w3 = b_along_k(column + 4u * q + 3u, k + 2u * p);
+          y[2u * p * QUADS + q] = vec4f(w0.x, w1.x, w2.x, w3.x);
+          y[(2u * p + 1u) * QUADS + q] = vec4f(w0.y, w1.y, w2.y, w3.y);
+        }
+      } else {
+        // unroll
+        for (var d = 0u; d < DEPTH; d++) {
+          y[d * QUADS + q] = b_along_n(k + d, column + 4u * q);
+        }
+      }
     }
     // unroll
-    for (var i = 0u; i < TILE_M; i++) {
-      if (A_TRANSPOSED) {
-        const s = TILE_M / 4u; // vectors of A per k
-        sums[i] = fma(vec4f(subgroupShuffle(x[(3u * s + i / 4u) / LANES][i % 4u], (3u * s + i / 4u) % LANES)), y[3],
-                  fma(vec4f(subgroupShuffle(x[(2u * s + i / 4u) / LANES][i % 4u], (2u * s + i / 4u) % LANES)), y[2],
-                  fma(vec4f(subgroupShuffle(x[(s + i / 4u) / LANES][i % 4u], (s + i / 4u) % LANES)), y[1],
-                  fma(vec4f(subgroupShuffle(x[i / 4u / LANES][i % 4u], i / 4u % LANES)), y[0], sums[i]))));
-      } else {
-        sums[i] = fma(vec4f(subgroupShuffle(x[i / LANES].w, i % LANES)), y[3],
-                  fma(vec4f(subgroupShuffle(x[i / LANES].z, i % LANES)), y[2],
-                  fma(vec4f(subgroupShuffle(x[i / LANES].y, i % LANES)), y[1],
-                  fma(vec4f(subgroupShuffle(x[i / LANES].x, i % LANES)), y[0], sums[i]))));
+    for (var i = 0u; i < ROWS; i++) {
+      var x: array<f32, DEPTH>; // A[row + i][k + d]
+      // unroll
+      for (var d = 0u; d < DEPTH; d++) {
+        if (A_TRANSPOSED) {
+          let v = d * (ROWS / 4u) + i / 4u;
+          x[d] = from_lane(fours[v / LANES][i % 4u], v % LANES);
+        } else {
+          x[d] = from_lane(pairs[d / 2u * GROUPS + i / LANES][d % 2u], i % LANES);
+        }
+      }
+      // unroll
+      for (var q = 0u; q < QUADS; q++) {
+        var sum = sums[i * QUADS + q];
+        // unroll
+        for (var d = 0u; d < DEPTH; d++) {
+          sum = fma(vec4f(x[d]), y[d * QUADS + q], sum);
+        }
+        sums[i * QUADS + q] = sum;
       }
     }
   }
-  let rows = min(TILE_M, params.m - row) + params.zero;
+  var largest = 0u;
+  let rows = min(ROWS, params.m - row) + params.zero;
   for (var i = 0u; i < rows; i++) {
-    let sum = sums[i];
-    epilogue(sum.x, row + i, column);
-    epilogue(sum.y, row + i, column + 1u);
-    epilogue(sum.z, row + i, column + 2u);
-    epilogue(sum.w, row + i, column + 3u);
+    // unroll
+    for (var q = 0u; q < QUADS; q++) {
+      let sum = sums[i * QUADS + q];
+      largest = max(largest, epilogue(sum.xy, row + i, column + 4u * q));
+      largest = max(largest, epilogue(sum.zw, row + i, column + 4u * q + 2u));
+    }
   }
+  report(largest);
 }

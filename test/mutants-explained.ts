@@ -84,13 +84,13 @@ export const explanations: readonly Explanation[] = [
   {
     kernels: ['matmul'],
     operators: ['shift comparison'],
-    at: /k < params\.k; k \+= TILE_K/,
+    at: /round < params\.k; round \+= TILE_K \* SPLIT/,
     why: 'one more round, of zeros',
   },
   {
     kernels: ['matmul'],
     operators: ['shift comparison'],
-    at: /i < TILE_K \* TILE/,
+    at: /i < FOURS/,
     why: `one element past the tile, which lands in its last one before the strand whose that is writes it: ${race}`,
   },
   { kernels: ['matmul_subgroup'], operators: ['never enter'], at: /[AB]_VECTOR/, why: sameNumbers },

@@ -40,6 +40,8 @@ export interface Recorder {
   readonly device: Device;
   /** Names an intermediate that the plan will own. */
   tensor(label: string, shape: readonly number[], dtype?: DType): Tensor;
+  /** For a binding that the variant of a kernel does not touch. Descriptions leave it out. */
+  unused(): Tensor;
   dispatch<B extends string, P extends string, C extends string>(
     kernel: KernelSpec<B, P, C>,
     request: DispatchRequest<B, P, C>,
@@ -76,6 +78,12 @@ export interface Plan {
 }
 
 const maxWorkgroups = 65535;
+/** Label of what is bound where nothing is read or written. */
+const unusedLabel = 'unused';
+
+/** `uniform` too: a kernel that takes no step record must still have something bound in its place. */
+const intermediateUsage =
+  bufferUsage.storage | bufferUsage.uniform | bufferUsage.copySrc | bufferUsage.copyDst;
 
 /** Folds a line of workgroups into x and y; kernels recover the index as `id.x + id.y * grid.x * WORKGROUP`. */
 export function foldGrid(workgroups: number): readonly [number, number, number] {
@@ -102,14 +110,17 @@ interface Recording {
 function recordWork(device: Device, label: string, work: (recorder: Recorder) => void): Recording {
   const owned: Storage[] = [];
   const dispatches: Recorded[] = [];
+  const tensor = (name: string, shape: readonly number[], dtype: DType = 'f32'): Tensor => {
+    const bytes = elementCount(shape) * bytesPerElement[dtype];
+    const storage: Storage = { label: name, bytes, buffer: undefined };
+    owned.push(storage);
+    return view(storage, name, shape, { dtype });
+  };
   work({
     device,
-    tensor(name, shape, dtype = 'f32') {
-      const bytes = elementCount(shape) * bytesPerElement[dtype];
-      const storage: Storage = { label: name, bytes, buffer: undefined };
-      owned.push(storage);
-      return view(storage, name, shape, { dtype });
-    },
+    tensor,
+    unused: () => tensor(unusedLabel, [4]), // one each time: what may be written must not be bound twice
+
     dispatch(kernel, request) {
       const bindings: Readonly<Record<string, Tensor>> = request.bindings;
       for (const count of request.workgroups) {
@@ -208,11 +219,12 @@ function describeDispatch(dispatch: Recorded): DispatchDescription {
     constants,
     params,
     workgroups,
-    bindings: Object.entries(kernel.bindings).map(([name, { type }]) => {
+    bindings: Object.entries(kernel.bindings).flatMap(([name, { type }]) => {
       const tensor = bindings[name] as Tensor;
       const access = type === 'storage' ? 'read-write' : type === 'uniform' ? 'uniform' : 'read';
       const { label: tensorLabel, shape, dtype } = tensor;
-      return { name, label: tensorLabel, shape, dtype, bytes: tensorBytes(tensor), access };
+      if (tensorLabel === unusedLabel) return [];
+      return [{ name, label: tensorLabel, shape, dtype, bytes: tensorBytes(tensor), access }];
     }),
   };
 }
@@ -225,7 +237,7 @@ function build(device: Device, recording: Recording, pipelines: readonly Pipelin
   try {
     device.allocate(params, bufferUsage.uniform | bufferUsage.copyDst);
     for (const storage of recording.owned) {
-      device.allocate(storage, bufferUsage.storage | bufferUsage.copySrc | bufferUsage.copyDst);
+      device.allocate(storage, intermediateUsage);
     }
     const paramsBuffer = params.buffer as unknown as GPUBuffer;
     device.gpu.queue.writeBuffer(paramsBuffer, 0, paramBytes);

@@ -47,6 +47,19 @@ export interface ForwardContext {
   readonly accumulate: boolean;
   value(parameter: Parameter): Tensor;
   gradient(parameter: Parameter): Tensor;
+  /**
+   * Given in a fused plan whose gradients nobody asked for: a kernel that makes the gradients of some parameters may take
+   * the optimizer's step itself, and then says so by `done`.
+   */
+  readonly update?: Update;
+}
+
+/** An SGD step in the epilogue of the kernel that makes a gradient. */
+export interface Update {
+  /** What is not finite is reported here, in the step's slot. */
+  readonly losses: Tensor;
+  readonly step: Tensor;
+  done(...parameters: Parameter[]): void;
 }
 
 /** A layer: plain data and functions. Shapes leave the batch out. */

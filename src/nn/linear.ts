@@ -110,7 +110,10 @@ function fused(
   };
 }
 
-/** dX = dY·W (masked where the input is a fused ReLU's output), dW = dYᵀ·X, db = Σ rows of dY. */
+/**
+ * dX = dY·W (masked where the input is a fused ReLU's output), dW = dYᵀ·X, db = Σ rows of dY. When fused, one kernel makes
+ * dW and db, or updates W and b by them.
+ */
 function backward(
   context: ForwardContext,
   x: Value,
@@ -128,14 +131,24 @@ function backward(
         ...(x.maskable ? { mask: x.tensor } : {}),
       })
     : undefined;
-  matmul(recorder, {
-    label: `${path}.backward.dweight`,
-    a: dy,
-    aTransposed: true,
-    b: x.tensor,
-    out: context.gradient(weight),
-    accumulate,
-  });
-  columnSum(recorder, { label: `${path}.backward.dbias`, x: dy, out: context.gradient(bias), accumulate });
+  const product = { a: dy, aTransposed: true, b: x.tensor };
+  if (context.update !== undefined) {
+    matmul(recorder, {
+      label: `${path}.backward.update`,
+      ...product,
+      out: context.value(weight),
+      rowSums: context.value(bias),
+      sgd: context.update,
+    });
+    context.update.done(weight, bias);
+  } else {
+    const rowSums = context.fused ? { rowSums: context.gradient(bias) } : {};
+    const out = context.gradient(weight);
+    matmul(recorder, { label: `${path}.backward.dweight`, ...product, ...rowSums, out, accumulate });
+    if (!context.fused) {
+      const out = context.gradient(bias);
+      columnSum(recorder, { label: `${path}.backward.dbias`, x: dy, out, accumulate });
+    }
+  }
   return dx === undefined ? undefined : { tensor: dx, masked: x.maskable };
 }

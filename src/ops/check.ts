@@ -89,7 +89,7 @@ async function runTrial(
 ): Promise<Readonly<Record<string, Float32Array | Uint32Array>>> {
   const host: Record<string, HostTensor> = {};
   for (const [name, data] of Object.entries(inputs)) host[name] = { data, shape: [data.length] };
-  if (step !== undefined) host.step = stepRecord(step);
+  if ('step' in spec.bindings) host.step = stepRecord(step ?? {});
   const { label, params, constants, workgroups } = dispatch;
   return run(device, host, (recorder, bindings: Readonly<Record<string, Tensor>>) => {
     recorder.dispatch(spec, { label, bindings, params, constants, workgroups });

@@ -32,17 +32,34 @@ export interface MatmulOptions {
   readonly out?: Tensor;
   /** Adds to what `out` holds. */
   readonly accumulate?: boolean;
+  /** [m]: the sums of op(A)'s rows go here, added likewise. */
+  readonly rowSums?: Tensor;
+  /**
+   * An SGD step: `out` and `rowSums` hold parameters, from which step.lr · (what would be stored there) is taken. A value
+   * that is not finite is reported in the step's slot of `losses`. Not together with `accumulate`.
+   */
+  readonly sgd?: { readonly losses: Tensor; readonly step: Tensor };
   /** Overrides the choice of core, for tests. */
   readonly core?: MatmulCore;
 }
 
+/** Constants of a core that decide how it works, not what it computes. */
+export type MatmulTile = Readonly<Record<string, number>>;
+
 /**
- * Rows of C a workgroup of the subgroup core computes. With four lanes (SwiftShader) taller tiles are hardly faster and
- * take several times as long to compile.
+ * The subgroup core's tile for C of m rows. With four lanes (SwiftShader) an iteration costs as much as a hundred
+ * multiply-adds, hence the depth; with more (lavapipe) loads do, and beyond 28 KB of code they cost several times that.
  */
-const subgroupTileM = (lanes: number): number => (lanes === 4 ? 8 : 32);
-/** Rows and columns of C a workgroup of the tile core computes; matmul.wgsl's TILE. */
-const tile = 32;
+function subgroupTile(lanes: number, m: number): { ROWS: number; QUADS: number; DEPTH: number } {
+  if (lanes === 4) return { ROWS: 16, QUADS: 2, DEPTH: 8 };
+  return { ROWS: m <= 16 && lanes === 8 ? 16 : m <= 32 ? 32 : 64, QUADS: 1, DEPTH: 2 };
+}
+
+/** The tile core's: where large tiles would leave most of a GPU idle, small ones of which several teams share k. */
+function workgroupTile(m: number, n: number, k: number): { TILE: number; SPLIT: number } {
+  const large = Math.ceil(m / 32) * Math.ceil(n / 32);
+  return large < 256 && k >= 128 ? { TILE: 16, SPLIT: 8 } : { TILE: 32, SPLIT: 1 };
+}
 
 /** The cores that can run on this device, the one that suits it best first. */
 export function matmulCores(device: Device): readonly MatmulCore[] {
@@ -55,9 +72,15 @@ export function matmulCores(device: Device): readonly MatmulCore[] {
 export const matmulKernelName = (core: MatmulCore): KernelName =>
   core === 'tile' ? 'matmul' : 'matmul_subgroup';
 
-/** The core that `matmul` uses on this device unless told otherwise. Throws a HeddleError when all are to be avoided. */
-export function matmulCore(device: Device): MatmulCore {
-  const cores = matmulCores(device);
+/** Whether a core can compute a C of n columns: the subgroup core stores two neighbours at a time. */
+export const canStore = (core: MatmulCore, n: number): boolean => core === 'tile' || n % 2 === 0;
+
+/**
+ * The core that `matmul` uses on this device for a C of n columns unless told otherwise. Throws a HeddleError when all are
+ * to be avoided.
+ */
+export function matmulCore(device: Device, n: number): MatmulCore {
+  const cores = matmulCores(device).filter((core) => canStore(core, n));
   const core = cores.find((candidate) => !device.avoided.has(matmulKernelName(candidate)));
   if (core !== undefined) return core;
   const names = cores.map(matmulKernelName).join(' and ');
@@ -87,6 +110,8 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     bTransposed = false,
     relu = false,
     accumulate = false,
+    rowSums,
+    sgd,
   } = options;
   const [m, k] = sides(a, aTransposed);
   const [bK, n] = sides(b, bTransposed);
@@ -100,8 +125,22 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
   if (bias !== undefined && mask !== undefined) {
     throw new HeddleError('usage', `${label}: bias and mask share a binding; use one of them`);
   }
+  if (sgd !== undefined && (relu || bias !== undefined || mask !== undefined))
+    throw new HeddleError('usage', `${label}: sgd takes the product as it is, without bias, relu or mask`);
+  if (rowSums !== undefined && !aTransposed)
+    throw new HeddleError('usage', `${label}: rowSums needs a transposed A`);
+  if (sgd !== undefined && accumulate)
+    throw new HeddleError('usage', `${label}: sgd and accumulate exclude each other`);
   const c = options.out ?? recorder.tensor(label, [m, n]);
-  const bindings = { a, b, bias_or_mask: bias ?? mask ?? b, c }; // something must be bound even when nothing reads it
+  const bindings = {
+    a,
+    b,
+    bias_or_mask: bias ?? mask ?? recorder.unused(),
+    c,
+    row_sums: rowSums ?? recorder.unused(),
+    loss: sgd?.losses ?? recorder.unused(),
+    step: sgd?.step ?? recorder.unused(),
+  };
   const epilogue = {
     A_TRANSPOSED: aTransposed,
     B_TRANSPOSED: bTransposed,
@@ -110,15 +149,30 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     BIAS: bias !== undefined,
     MASK: mask !== undefined,
     RELU: relu,
+    ROW_SUMS: rowSums !== undefined,
+    SGD: sgd !== undefined,
   };
   const params = { m, n, k, accumulate: accumulate ? 1 : 0 };
+  const grid = (columns: number, rows: number) =>
+    [Math.ceil(n / columns) + (rowSums === undefined ? 0 : 1), Math.ceil(m / rows), 1] as const;
 
-  if ((options.core ?? matmulCore(recorder.device)) === 'tile') {
-    const workgroups = [Math.ceil(n / tile), Math.ceil(m / tile), 1] as const;
-    recorder.dispatch(tileKernel, { label, bindings, params, constants: epilogue, workgroups });
+  const core = options.core ?? matmulCore(recorder.device, n);
+  if (!canStore(core, n))
+    throw new HeddleError('usage', `${label}: the ${core} core cannot store rows of ${n}, an odd number`);
+  if (core === 'tile') {
+    const tile = workgroupTile(m, n, k);
+    const constants = { ...epilogue, ...tile };
+    recorder.dispatch(tileKernel, {
+      label,
+      bindings,
+      params,
+      constants,
+      workgroups: grid(tile.TILE, tile.TILE),
+    });
     return c;
   }
   const lanes = recorder.device.info.subgroupSize;
+  const tile = subgroupTile(lanes, m);
   recorder.dispatch(subgroupKernel, {
     label,
     bindings,
@@ -126,12 +180,12 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     constants: {
       ...epilogue,
       LANES: lanes,
-      TILE_M: subgroupTileM(lanes),
-      A_VECTOR: (aTransposed ? m : k) % 4 === 0,
-      B_VECTOR: (bTransposed ? k : n) % 4 === 0,
-      K_TAIL: k % 4 !== 0,
+      ...tile,
+      A_VECTOR: aTransposed ? m % 4 === 0 : k % 2 === 0,
+      B_VECTOR: bTransposed ? k % 2 === 0 : n % 4 === 0,
+      K_TAIL: k % tile.DEPTH !== 0,
     },
-    workgroups: [Math.ceil(n / (4 * lanes)), Math.ceil(m / subgroupTileM(lanes)), 1],
+    workgroups: grid(4 * tile.QUADS * lanes, tile.ROWS),
   });
   return c;
 }

@@ -68,6 +68,7 @@ function guardingRecorder(recorder: Recorder, made: Tensor[]): Recorder {
       made.push(tensor);
       return tensor;
     },
+    unused: () => recorder.unused(),
     dispatch(kernel, request) {
       const wide = Object.entries<Tensor>(request.bindings).map(([name, tensor]) => [
         name,

@@ -38,6 +38,8 @@ const largestLogit = 20;
 /** The largest whole number of which `terms` products with 3 fit a sum that float32 holds exactly; enough bits to show a cut mantissa. */
 const largestTerm = (terms: number) => Math.max(1, Math.min(2047, Math.floor(2 ** 22 / (3 * terms))));
 
+const nan: Bounded = { value: Number.NaN, bound: 0 };
+
 function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
   const { m, n, k, accumulate } = params as { m: number; n: number; k: number; accumulate: number };
   const operand = (name: string, most: number) => {
@@ -52,7 +54,7 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
   const share = isU8('a') || isU8('b') ? (reference.u8Error / reference.u + k + 4) / (4 * k) : 0;
   const [a, b] = [operand('a', largestTerm(k)), operand('b', 3)];
   const before = whole(m * n, 2047);
-  const other = on('MASK') ? rectified(whole(m * n, 3)) : whole(count('bias_or_mask'), 2047);
+  const other = on('MASK') ? rectified(whole(m * n, 3)) : whole(n, 2047);
   const product = reference.matmul(
     reference.matrix(a.values, m, k, on('A_TRANSPOSED')),
     reference.matrix(b.values, k, n, on('B_TRANSPOSED')),
@@ -63,11 +65,36 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
     if (on('MASK') && (other[i] as number) <= 0) value = 0;
     return { value: accumulate === 0 ? value : value + (before[i] as number), bound: share * bound };
   });
-  const inputs = { a: a.data, b: b.data, bias_or_mask: other, c: accumulate === 0 ? nothing(m * n) : before };
-  return [{ inputs, expected: { c } }];
-}
+  const rowsBefore = whole(m, 2047);
+  const inputs = {
+    a: a.data,
+    b: b.data,
+    bias_or_mask: other,
+    c: accumulate === 0 && !on('SGD') ? nothing(m * n) : before,
+    row_sums: rowsBefore,
+    loss: new Float32Array(on('SGD') ? count('loss') : 1).fill(1), // stays, as long as all is finite
+  };
+  const loss = within(inputs.loss, 0);
+  const lr = 0.5; // a whole number times it is exact
+  const updated = (old: number, sum: number) => (on('SGD') ? old - lr * sum : accumulate * old + sum);
+  const sums = on('ROW_SUMS') ? reference.columnSum(a.values, k, m) : undefined;
+  const row_sums = within(rowsBefore, 0).map((old, i) => {
+    const sum = sums?.[i];
+    return sum === undefined ? old : { value: updated(old.value, sum.value), bound: share * sum.bound };
+  });
+  if (!on('SGD')) return [{ inputs, expected: { c, row_sums, loss } }];
 
-const nan: Bounded = { value: Number.NaN, bound: 0 };
+  const step = { rows: 0, slot: inputs.loss.length - 1, lr };
+  const after = product.map(({ value, bound }, i) => ({
+    value: updated(before[i] as number, value),
+    bound: share * bound,
+  }));
+  const broken = before.with(m * n - 1, Number.POSITIVE_INFINITY);
+  return [
+    { inputs, expected: { c: after, row_sums, loss }, step },
+    { inputs: { ...inputs, c: broken }, expected: { loss: loss.with(step.slot, nan) }, step },
+  ];
+}
 
 /** The trials of each kernel. */
 export const trials: Readonly<Record<KernelName, (subject: Subject) => readonly Trial[]>> = {

@@ -6,6 +6,8 @@ import type { Tensor } from '../gpu/tensor.ts';
 /** An optimizer over whole arenas: one dispatch, however many parameters there are. */
 export interface Optimizer {
   readonly kind: string;
+  /** Whether a step is value -= lr · gradient and nothing else: a kernel that makes a gradient may then take it itself. */
+  readonly plainStep: boolean;
   /** Learning rate. May be changed between steps; the next step that is submitted uses it. */
   lr: number;
   /**

@@ -11,6 +11,7 @@ export function sgd(options: { lr: number }): Optimizer {
     throw new HeddleError('usage', `optim.sgd: lr ${lr}: expected a finite number ≥ 0`);
   return {
     kind: 'sgd',
+    plainStep: true,
     lr,
     record(recorder, { value, gradient, losses, step }) {
       sgdOp(recorder, { label: 'optimizer.sgd', value, gradient, losses, step });

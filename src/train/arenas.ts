@@ -13,6 +13,8 @@ export interface Arenas {
   /** Whole arenas, [size]: what an optimizer works on. The padding between parameters is always 0. */
   readonly value: Tensor;
   readonly gradient: Tensor;
+  /** In the order in which they lie there. */
+  readonly parameters: readonly Parameter[];
   valueOf(parameter: Parameter): Tensor;
   gradientOf(parameter: Parameter): Tensor;
   /** Total number of parameters. */
@@ -113,6 +115,7 @@ export function createArenas(device: Device, parameters: readonly (readonly [str
   return {
     value: whole('value'),
     gradient: whole('gradient'),
+    parameters: placed.map(({ parameter }) => parameter),
     valueOf: (parameter) => find(values, parameter),
     gradientOf: (parameter) => find(gradients, parameter),
     parameterCount,

@@ -1,6 +1,7 @@
 // Checks a model's own dispatches on the user's own adapter, and says which kernels it may be trained with there: the
 // fast ones, or, when one of those gives wrong numbers, the first fallback that gives right ones throughout.
 
+import { HeddleError } from '../errors.ts';
 import { type Device, withoutKernels } from '../gpu/device.ts';
 import type { DispatchDescription } from '../gpu/plan.ts';
 import { namedParameters } from '../nn/parameters.ts';
@@ -34,6 +35,11 @@ export interface VerdictEvent {
   readonly right: readonly KernelChoice[];
 }
 
+interface Way {
+  readonly choice: KernelChoice;
+  readonly dispatches: readonly DispatchDescription[];
+}
+
 /** Ways to train on this device, the fastest first: cores that are passed over are to be avoided. */
 function choicesFor(device: Device): KernelChoice[] {
   const cores = matmulCores(device)
@@ -51,21 +57,26 @@ export async function* checkModel(
   device: Device,
   options: TrainerOptions & { readonly input: InputSpec },
 ): AsyncGenerator<CheckEvent | VerdictEvent, void, void> {
-  const { model, loss, optimizer, batchSize, input, prefix = '' } = options;
-  const choices = choicesFor(device);
+  const { model, loss, optimizer, batchSize, input, keepGradients = false, prefix = '' } = options;
   const arenas = createArenas(device, namedParameters(model, prefix));
-  let ways: DispatchDescription[][];
+  let ways: Way[];
   try {
-    ways = choices.map(({ avoid, plain }) => {
-      const job: Job = { model, loss, optimizer, arenas, fused: !plain };
-      return describeSession(withoutKernels(device, avoid), job, input, batchSize);
+    ways = choicesFor(device).flatMap((choice) => {
+      const job: Job = { model, loss, optimizer, arenas, fused: !choice.plain, keepGradients };
+      const allowed = withoutKernels(device, choice.avoid);
+      try {
+        return [{ choice, dispatches: describeSession(allowed, job, input, batchSize) }];
+      } catch (error) {
+        if (error instanceof HeddleError && error.code === 'gpu' && choice.avoid.length > 0) return [];
+        throw error; // but where a core is passed over, what is left may not be able to do all of the work
+      }
     });
   } finally {
     arenas.destroy();
   }
   const sound = new Map<string, boolean>();
   const wrong = new Set<string>();
-  for (const dispatch of ways.flat()) {
+  for (const dispatch of ways.flatMap(({ dispatches }) => dispatches)) {
     const key = dispatchKey(dispatch);
     if (sound.has(key)) continue;
     const result = await checkDispatch(device, dispatch);
@@ -73,6 +84,8 @@ export async function* checkModel(
     if (!result.ok) wrong.add(result.kernel);
     yield { type: 'check', ...result };
   }
-  const right = choices.filter((_, i) => ways[i]?.every((dispatch) => sound.get(dispatchKey(dispatch))));
+  const right = ways
+    .filter(({ dispatches }) => dispatches.every((dispatch) => sound.get(dispatchKey(dispatch))))
+    .map(({ choice }) => choice);
   yield { type: 'verdict', wrong: [...wrong], right };
 }

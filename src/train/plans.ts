@@ -3,7 +3,7 @@
 import { HeddleError } from '../errors.ts';
 import type { Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
-import type { ForwardContext, Layer, Value } from '../nn/layer.ts';
+import type { ForwardContext, Layer, Parameter, Update, Value } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
 import { confusion } from '../ops/confusion.ts';
 import { meanLoss } from '../ops/mean_loss.ts';
@@ -18,6 +18,8 @@ export interface Job {
   readonly optimizer: Optimizer;
   readonly arenas: Arenas;
   readonly fused: boolean;
+  /** Whether a step leaves its gradients in their arena, for people to look at. */
+  readonly keepGradients: boolean;
 }
 
 /** Number of classes a model tells apart for rows of this shape. Throws a HeddleError `shape` when they do not fit it. */
@@ -36,7 +38,7 @@ function forward(
   job: Job,
   recorder: Recorder,
   feed: Feed,
-  options: { gradient: boolean; accumulate: boolean },
+  options: { gradient: boolean; accumulate: boolean; update?: Update },
 ) {
   const context: ForwardContext = {
     recorder,
@@ -44,6 +46,7 @@ function forward(
     accumulate: options.accumulate,
     value: job.arenas.valueOf,
     gradient: job.arenas.gradientOf,
+    ...(options.update === undefined ? {} : { update: options.update }),
   };
   const { inputs, targets, step } = feed;
   const x: Value = { tensor: inputs, needsGradient: false, maskable: false };
@@ -67,11 +70,28 @@ export function recordOptimizer(job: Job, feed: Feed): (recorder: Recorder) => v
     job.optimizer.record(recorder, { value, gradient, losses: feed.results, step: feed.step });
 }
 
+/** Whether a step may use its gradients up as they are made, and leave none in the arena. */
+export const stepUsesGradientsUp = ({ fused, keepGradients, optimizer }: Job): boolean =>
+  fused && !keepGradients && optimizer.plainStep;
+
 /** Forward, loss, gradients, optimizer. */
 export function recordStep(job: Job, feed: Feed): (recorder: Recorder) => void {
   return (recorder) => {
-    recordBackward(job, feed, false)(recorder);
-    recordOptimizer(job, feed)(recorder);
+    const updated = new Set<Parameter>();
+    const { results: losses, step } = feed;
+    const update = {
+      losses,
+      step,
+      done: (...all: Parameter[]) => all.forEach((one) => void updated.add(one)),
+    };
+    const options = { gradient: true, accumulate: false };
+    forward(job, recorder, feed, stepUsesGradientsUp(job) ? { ...options, update } : options).backward();
+    const left = job.arenas.parameters.filter((parameter) => !updated.has(parameter));
+    if (updated.size === 0) return recordOptimizer(job, feed)(recorder);
+    for (const parameter of left) {
+      const [value, gradient] = [job.arenas.valueOf(parameter), job.arenas.gradientOf(parameter)];
+      job.optimizer.record(recorder, { value, gradient, losses, step });
+    }
   };
 }
 

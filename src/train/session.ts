@@ -80,7 +80,12 @@ export function describeSession(
 ): DispatchDescription[] {
   const parts = prepare(device, job, spec, batchSize);
   try {
-    const works = [parts.step, parts.evaluation, recordBackward(job, parts.feed, true)];
+    const works = [
+      parts.step,
+      parts.evaluation,
+      recordBackward(job, parts.feed, true),
+      recordOptimizer(job, parts.feed),
+    ];
     return works.flatMap((work) => describe(device, work));
   } finally {
     release(device, parts);

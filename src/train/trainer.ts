@@ -17,7 +17,7 @@ import { createArenas } from './arenas.ts';
 import type { Evaluation, TrainEvent } from './events.ts';
 import { type InputSpec, inputSpec } from './feed.ts';
 import { type FitOptions, trainEpochs } from './fit.ts';
-import type { Job } from './plans.ts';
+import { type Job, stepUsesGradientsUp } from './plans.ts';
 import { createSession, createSessionNow, type Session } from './session.ts';
 
 /** What to train, and how. */
@@ -29,6 +29,11 @@ export interface TrainerOptions {
   readonly batchSize: number;
   /** One kernel per operation instead of the fused ones: slower, easier to read. */
   readonly plain?: boolean;
+  /**
+   * Whether `step` and `fit` leave the gradients of their last batch for `gradients` to read. Otherwise fused kernels may
+   * use them up as they make them, which is faster.
+   */
+  readonly keepGradients?: boolean;
   /** Put in front of every parameter's key, e.g. `linear_relu_stack.`. */
   readonly prefix?: string;
   /** The rows to come, when known: their kernels compile now instead of at the first batch. */
@@ -67,7 +72,10 @@ export interface Trainer {
   loss(): Promise<number>;
   /** Parameters by PyTorch key, row-major. */
   parameters(): Promise<Map<string, Float32Array>>;
-  /** Gradients by PyTorch key, row-major. */
+  /**
+   * Gradients by PyTorch key, row-major. Throws a HeddleError `usage` after a `step` or `fit` that used its gradients up:
+   * see `keepGradients`.
+   */
   gradients(): Promise<Map<string, Float32Array>>;
   /** The parameters as the bytes of a safetensors file. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
@@ -80,15 +88,16 @@ export interface Trainer {
 
 /** Puts a model on a device, ready to train. Throws a HeddleError when it does not fit there. */
 export async function createTrainer(device: Device, options: TrainerOptions): Promise<Trainer> {
-  const { model, loss, optimizer, batchSize, plain = false, prefix = '' } = options;
+  const { model, loss, optimizer, batchSize, plain = false, keepGradients = false, prefix = '' } = options;
   checkSize('createTrainer: batchSize', batchSize);
   const arenas = createArenas(device, namedParameters(model, prefix));
-  const job: Job = { model, loss, optimizer, arenas, fused: !plain };
+  const job: Job = { model, loss, optimizer, arenas, fused: !plain, keepGradients };
   const sessions = new Map<string, Session>();
   let last: Session | undefined;
   let steps = 0;
   let epochs = 0;
   let busy = false;
+  let usedUp = false; // the gradients of the last step
   let destroyed = false;
 
   const alive = () => {
@@ -152,6 +161,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       try {
         const session = await sessionFor(train);
         if (fitOptions.validate !== undefined) await sessionFor(fitOptions.validate);
+        usedUp = stepUsesGradientsUp(job);
         yield* trainEpochs(session, optimizer, train, fitOptions, sessionFor, {
           nextStep: () => ++steps,
           nextEpoch: () => ++epochs,
@@ -175,11 +185,16 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
     },
     step(batch) {
       submit(batch, (session) => session.stepPlan);
+      usedUp = stepUsesGradientsUp(job);
       steps++;
     },
-    backward: (batch) => submit(batch, (session) => session.accumulatePlan()),
+    backward(batch) {
+      submit(batch, (session) => session.accumulatePlan());
+      usedUp = false;
+    },
     zeroGrad() {
       claim();
+      usedUp = false;
       const encoder = device.gpu.createCommandEncoder({ label: 'zero_grad' });
       encoder.clearBuffer(arenas.gradient.storage.buffer as GPUBuffer);
       device.gpu.queue.submit([encoder.finish()]);
@@ -200,7 +215,16 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       return new Float32Array(await read(device, view(results.storage, results.label, [1])))[0] as number;
     },
     parameters: () => readBack('value'),
-    gradients: () => readBack('gradient'),
+    async gradients() {
+      alive();
+      if (usedUp)
+        throw new HeddleError(
+          'usage',
+          'gradients: step and fit use their gradients up as they make them. Call backward(batch) first, or give ' +
+            'createTrainer the option keepGradients: true',
+        );
+      return readBack('gradient');
+    },
     async save() {
       alive();
       return encodeSafetensors(await arenas.readBack('value'));

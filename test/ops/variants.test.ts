@@ -21,10 +21,9 @@ function matmulDispatch(
 ) {
   const [m, n, k] = sizes;
   const on = (name: string) => constants[name] === true;
-  const tile = [
-    Number(constants.TILE_M ?? 32),
-    constants.LANES === undefined ? 32 : 4 * Number(constants.LANES),
-  ];
+  const { TILE, LANES, ROWS, QUADS } = constants as Readonly<Record<string, number>>;
+  const [rows, columns] =
+    TILE === undefined ? [ROWS as number, 4 * (QUADS as number) * (LANES as number)] : [TILE, TILE];
   const binding = (name: string, shape: number[], isU8 = false): DispatchDescription['bindings'][0] => {
     const bytes = shape.reduce((a, b) => a * b, isU8 ? 1 : 4);
     return { name, label: name, shape, dtype: isU8 ? 'u8' : 'f32', bytes, access: 'read' };
@@ -33,26 +32,30 @@ function matmulDispatch(
     label: 'c',
     kernel,
     constants,
-    params: { m, n, k, accumulate, ...(constants.LANES === undefined ? {} : { zero: 0 }) },
-    workgroups: [Math.ceil(n / (tile[1] as number)), Math.ceil(m / (tile[0] as number)), 1],
+    params: { m, n, k, accumulate, ...(TILE === undefined ? { zero: 0 } : {}) },
+    workgroups: [Math.ceil(n / columns) + (on('ROW_SUMS') ? 1 : 0), Math.ceil(m / rows), 1],
     bindings: [
       binding('a', on('A_TRANSPOSED') ? [k, m] : [m, k], on('A_U8')),
       binding('b', on('B_TRANSPOSED') ? [n, k] : [k, n], on('B_U8')),
       binding('bias_or_mask', on('MASK') ? [m, n] : [n]),
       binding('c', [m, n]),
+      binding('row_sums', [m]),
+      binding('loss', [3]),
     ],
   };
   return dispatch;
 }
 
-/** Sizes of about `near` that a variant may be given: multiples of four where it loads vectors, k of a tail or of none. */
+/** Sizes of about `near` that a variant may be given, as odd as it can take them: where it loads vectors, and k of a tail or of none. */
 function legalSizes(constants: ConstantValues, near: number): [number, number, number] {
   const multiple = 4 * Math.ceil(near / 4);
-  const along = (transposed: boolean, vector: unknown) =>
-    transposed && vector === true ? multiple : multiple + 1;
-  const m = along(constants.A_TRANSPOSED === true, constants.A_VECTOR);
-  const n = along(constants.B_TRANSPOSED !== true, constants.B_VECTOR);
-  return [m, n, constants.K_TAIL === false ? multiple : multiple + 3];
+  const { DEPTH, K_TAIL, A_TRANSPOSED, B_TRANSPOSED, A_VECTOR, B_VECTOR } = constants;
+  const m = A_TRANSPOSED === true && A_VECTOR === true ? multiple : multiple + 1;
+  const pairs = DEPTH === undefined ? 1 : 2; // the subgroup core stores pairs
+  const n = B_TRANSPOSED !== true && B_VECTOR === true ? multiple : multiple + pairs;
+  const even = (A_VECTOR === true && A_TRANSPOSED === false) || (B_VECTOR === true && B_TRANSPOSED === true);
+  if (K_TAIL === false) return [m, n, Number(DEPTH) * Math.ceil(near / Number(DEPTH))];
+  return [m, n, even ? 8 * Math.ceil(near / 8) + 2 : multiple + 3];
 }
 
 async function expectRight(dispatch: DispatchDescription): Promise<CheckResult> {
@@ -66,7 +69,8 @@ async function expectRight(dispatch: DispatchDescription): Promise<CheckResult> 
 async function expectVariants(kernel: string, variants: readonly ConstantValues[], near: number) {
   let worst = 0;
   for (const constants of variants) {
-    for (const accumulate of [0, 1] as const) {
+    // An SGD step replaces what it reads: there is nothing to accumulate.
+    for (const accumulate of constants.SGD === true ? ([0] as const) : ([0, 1] as const)) {
       const dispatch = matmulDispatch(kernel, constants, legalSizes(constants, near), accumulate);
       worst = Math.max(worst, (await expectRight(dispatch)).worst);
     }
@@ -74,7 +78,10 @@ async function expectVariants(kernel: string, variants: readonly ConstantValues[
   console.log(`  ${kernel}: ${variants.length} variants, worst error ÷ bound ${worst.toPrecision(2)}`);
 }
 
-describe.each([5, 33, 66])('matrices of about %i', (near) => {
+/** A driver without a warm shader cache compiles each variant in a second or so. */
+const timeout = 240_000;
+
+describe.each([5, 33, 66])('matrices of about %i', { timeout }, (near) => {
   it('by the tile core, in any three constants', () =>
     expectVariants('matmul', coveringVariants(matmul, 3), near));
 

@@ -105,7 +105,7 @@ describe('a kernel that does not compile', () => {
 
   it.each([
     { values: {}, variant: 'matmul_subgroup' },
-    { values: { LANES: 4, TILE_M: 8 }, variant: 'matmul_subgroup<LANES=4 TILE_M=8>' },
+    { values: { LANES: 4, ROWS: 16 }, variant: 'matmul_subgroup<LANES=4 ROWS=16>' },
     { values: { LANES: 16, A_TRANSPOSED: true }, variant: 'matmul_subgroup<LANES=16 A_TRANSPOSED>' },
   ])('is shown by its place, in and between and after unrolled loops: $variant', async (of) => {
     const shown = async (text: string, replacement: string, at: string, message: string) => {
@@ -116,16 +116,11 @@ describe('a kernel that does not compile', () => {
         message: `kernel ${of.variant} did not compile on this adapter: ${place}: ${message}`,
       });
     };
-    await shown('a_along_k(row + q, k)', 'a_along_k(row + qq, k)', 'qq', "unresolved value 'qq'");
+    await shown('a_along_k(row + j %', 'a_along_k(row + jj %', 'jj', "unresolved value 'jj'");
+    await shown('from_lane(fours[v', 'sub(fours[v', 'sub', "unresolved call target 'sub'");
     await shown(
-      '[1],\n                  fma(vec4f(subgroupShuffle(x[i / 4u',
-      '[1],\n fma(vec4f(sub(x[i / 4u',
-      'sub',
-      "unresolved call target 'sub'",
-    );
-    await shown(
-      'b_along_k(column + 3u, k);',
-      'b_along_k(columns, k);',
+      'b_along_k(column + 4u * q + 3u,',
+      'b_along_k(columns + 4u * q + 3u,',
       'columns',
       "unresolved value 'columns'",
     );
@@ -184,7 +179,7 @@ describe('the enumeration', () => {
       return found;
     };
     const covering = coveringVariants(matmulSubgroup, 3);
-    expect(covering.length).toBeLessThan(40);
+    expect(covering.length).toBeLessThan(70);
     expect(triplesOf(covering)).toEqual(triplesOf(allVariants(matmulSubgroup)));
   });
 });

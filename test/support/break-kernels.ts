@@ -8,11 +8,19 @@ import * as kernels from '../../src/ops/kernels.generated.ts';
 const faults = {
   /** The subgroup core adds a wrong bias: its fused forward is wrong, its plain product is right. */
   'subgroup-bias': [
-    [kernels.matmulSubgroup, 'value += bias_or_mask[column];', 'value += 1.01 * bias_or_mask[column];'],
+    [
+      kernels.matmulSubgroup,
+      'value += bias_or_mask[column / 2u];',
+      'value += 1.01 * bias_or_mask[column / 2u];',
+    ],
   ],
   /** Both cores do. */
   bias: [
-    [kernels.matmulSubgroup, 'value += bias_or_mask[column];', 'value += 1.01 * bias_or_mask[column];'],
+    [
+      kernels.matmulSubgroup,
+      'value += bias_or_mask[column / 2u];',
+      'value += 1.01 * bias_or_mask[column / 2u];',
+    ],
     [kernels.matmul, 'value += bias_or_mask[column];', 'value += 1.01 * bias_or_mask[column];'],
   ],
   /** The optimizer goes a little too far: there is no other. */

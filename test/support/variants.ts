@@ -6,16 +6,23 @@ import type { ConstantValues, KernelSpec } from '../../src/gpu/kernel.ts';
 /** u32 constants that no launcher sets: they keep the value written in the file. */
 const writtenInFile: Readonly<Record<string, readonly string[]>> = {
   column_sum: ['COLUMNS', 'STRANDS'],
-  matmul: ['TILE', 'TILE_K', 'THREADS'],
+  matmul: ['TILE_K'],
   mean_loss: ['THREADS'],
 };
 
 /** u32 constants that launchers set, in the combinations they set. */
 const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, number>>[]>> = {
+  matmul: [
+    { TILE: 16, SPLIT: 8 },
+    { TILE: 32, SPLIT: 1 },
+  ],
   matmul_subgroup: [
-    { LANES: 4, TILE_M: 8 },
-    { LANES: 8, TILE_M: 32 },
-    { LANES: 16, TILE_M: 32 },
+    { LANES: 4, ROWS: 16, QUADS: 2, DEPTH: 8 },
+    { LANES: 8, ROWS: 16, QUADS: 1, DEPTH: 2 },
+    { LANES: 8, ROWS: 32, QUADS: 1, DEPTH: 2 },
+    { LANES: 8, ROWS: 64, QUADS: 1, DEPTH: 2 },
+    { LANES: 16, ROWS: 32, QUADS: 1, DEPTH: 2 },
+    { LANES: 16, ROWS: 64, QUADS: 1, DEPTH: 2 },
   ],
 };
 
@@ -23,12 +30,20 @@ const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, nu
 const rules: readonly { readonly reason: string; forbids(values: ConstantValues): boolean }[] = [
   { reason: 'bias and mask share a binding', forbids: ({ BIAS, MASK }) => BIAS === true && MASK === true },
   {
-    reason: 'rows of A start on multiples of four only when k is one',
-    forbids: (v) => v.A_VECTOR === true && v.A_TRANSPOSED === false && v.K_TAIL === true,
+    reason: 'pairs of A along k come with one load only when k is even, and then two steps leave no tail',
+    forbids: (v) => v.DEPTH === 2 && v.A_VECTOR === true && v.A_TRANSPOSED === false && v.K_TAIL === true,
   },
   {
-    reason: 'rows of Bᵀ start on multiples of four only when k is one',
-    forbids: (v) => v.B_VECTOR === true && v.B_TRANSPOSED === true && v.K_TAIL === true,
+    reason: 'likewise pairs of Bᵀ',
+    forbids: (v) => v.DEPTH === 2 && v.B_VECTOR === true && v.B_TRANSPOSED === true && v.K_TAIL === true,
+  },
+  {
+    reason: 'rows are summed of a transposed A, as the gradient of a bias needs it',
+    forbids: (v) => v.ROW_SUMS === true && v.A_TRANSPOSED === false,
+  },
+  {
+    reason: 'an SGD step takes the product as it is',
+    forbids: (v) => v.SGD === true && (v.BIAS === true || v.RELU === true || v.MASK === true),
   },
 ];
 

@@ -101,7 +101,7 @@ describe('checkModel', () => {
   it.for(broken)(
     'finds the fault $fault, names the kernel and the way around it',
     async ({ fault, wrong, choice }, context) => {
-      if (matmulCore(device()) !== 'subgroup') return context.skip(); // these faults are about it
+      if (matmulCore(device(), 2) !== 'subgroup') return context.skip(); // these faults are about it
       const right = await losses(device(), fast);
       const restore = breakKernels(fault);
       const own = await openDevice(); // pipelines are kept by name: a broken kernel needs a device of its own
@@ -122,7 +122,9 @@ describe('checkModel', () => {
         // The numbers show the fault, and the way around it does not.
         const apart = (found: number[]) =>
           Math.max(...found.map((loss, i) => Math.abs(loss - (right[i] as number))));
-        expect(apart(await losses(own, fast))).toBeGreaterThan(1e-5);
+        // A fused step takes SGD's in the kernels that make the gradients; the plain one has a kernel for it.
+        const faulty = fault === 'sgd' ? { ...fast, plain: true } : fast;
+        expect(apart(await losses(own, faulty))).toBeGreaterThan(1e-5);
         if (choice !== undefined) expect(apart(await losses(own, choice))).toBeLessThan(2e-6);
       } finally {
         restore();
@@ -147,8 +149,8 @@ it('a device that is lost on the way says nothing of the kernels', async () => {
 
 it('withoutKernels keeps launchers from what is avoided, and says when nothing is left', () => {
   const [first] = matmulCores(device());
-  expect(matmulCore(withoutKernels(device(), ['matmul_subgroup']))).toBe('tile');
+  expect(matmulCore(withoutKernels(device(), ['matmul_subgroup']), 2)).toBe('tile');
   const none = withoutKernels(withoutKernels(device(), ['matmul_subgroup']), ['matmul']);
-  expect(() => matmulCore(none)).toThrow('no kernel is left on this adapter');
-  expect(matmulCore(device())).toBe(first);
+  expect(() => matmulCore(none, 2)).toThrow('no kernel is left on this adapter');
+  expect(matmulCore(device(), 2)).toBe(first);
 });
