@@ -1,6 +1,7 @@
 // What a kernel is to the engine: WGSL source with named bindings, parameters and constants; and how a variant of it
 // becomes a pipeline. Knows nothing of what kernels compute.
 
+import { awaitGpu } from '#platform';
 import { HeddleError, messageOf } from '../errors.ts';
 import type { Device } from './device.ts';
 import { unrollLoops } from './unroll.ts';
@@ -163,7 +164,7 @@ async function compileVariant(
   }
   const { layout, descriptor } = described;
   try {
-    return { layout, pipeline: await device.gpu.createComputePipelineAsync(descriptor) };
+    return { layout, pipeline: await awaitGpu(device.gpu.createComputePipelineAsync(descriptor)) };
   } catch (cause) {
     device.check();
     const inModule = await moduleRefusal(spec, descriptor.compute.module);

@@ -2,6 +2,7 @@
 // of it fits, allocates, compiles the kernels in parallel and makes every bind group. Replaying allocates nothing.
 // A plan owns its intermediates and its uniforms. Knows nothing of neural networks.
 
+import { awaitGpu } from '#platform';
 import { HeddleError } from '../errors.ts';
 import type { Device } from './device.ts';
 import {
@@ -304,7 +305,7 @@ export async function record(
   } finally {
     refusal = device.gpu.popErrorScope(); // a scope left open would swallow every later error
   }
-  const error = await refusal;
+  const error = await awaitGpu(refusal);
   if (error !== null) {
     plan.destroy();
     throw new HeddleError('gpu', `the plan ${label} is not valid on this adapter: ${error.message}`);

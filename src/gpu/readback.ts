@@ -1,7 +1,7 @@
 // Bringing bytes back from the GPU: once for saving and debugging, and without stalling, through a free list of mappable
 // buffers, for what a running job reports.
 
-import { waitingPolls } from '#platform';
+import { awaitGpu } from '#platform';
 import { HeddleError, messageOf } from '../errors.ts';
 import type { Device } from './device.ts';
 import { type Storage, type Tensor, tensorBytes } from './tensor.ts';
@@ -10,7 +10,7 @@ import { bufferUsage, mapModeRead } from './usage.ts';
 /** Copies one range out of a mapped buffer; turns the map's own rejection into what really happened. */
 export async function readMapped(device: Device, buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
   try {
-    await buffer.mapAsync(mapModeRead, 0, bytes);
+    await awaitGpu(buffer.mapAsync(mapModeRead, 0, bytes));
   } catch (cause) {
     device.check();
     throw new HeddleError('gpu', `reading ${buffer.label} back failed: ${messageOf(cause)}`, { cause });
@@ -67,11 +67,4 @@ export async function readAll(
   const ranges = storages.map((storage) => ({ storage, offset: 0, bytes: storage.bytes }));
   const contents = await readRanges(device, storages.map(({ label }) => label).join(', '), ranges);
   return new Map(storages.map((storage, i) => [storage, contents[i] as ArrayBuffer]));
-}
-
-/** Resolves after `seconds`; at once where waiting for the GPU costs nothing. Dawn in Node polls, and burns a core, while a map is pending. */
-export function sleepWhereWaitingPolls(seconds: number): Promise<void> {
-  const milliseconds = Math.floor(seconds * 1000);
-  if (!waitingPolls || milliseconds < 1) return Promise.resolve();
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

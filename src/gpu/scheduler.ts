@@ -4,7 +4,7 @@
 
 import type { Device } from './device.ts';
 import type { Plan } from './plan.ts';
-import { readMapped, sleepWhereWaitingPolls } from './readback.ts';
+import { readMapped } from './readback.ts';
 import { type Storage, type Tensor, tensorBytes } from './tensor.ts';
 import { bufferUsage } from './usage.ts';
 
@@ -102,22 +102,16 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
     return made;
   };
 
-  /** Sleeps until shortly before the chunk should be ready, then waits for it; keeps the estimate honest both ways. */
+  /** Waits for a chunk and learns from how long it took. */
   const finish = async (
     pace: Pace,
     chunk: { storage: Storage; steps: number; start: number },
   ): Promise<ArrayBuffer> => {
-    const { secondsPerStep } = pace;
-    const expected = chunk.start + chunk.steps * secondsPerStep;
-    await sleepWhereWaitingPolls(Math.min(expected - now() - 0.001, targetChunkSeconds));
-    const awake = now();
     const bytes = await readMapped(device, chunk.storage.buffer as GPUBuffer, 4 * chunk.steps);
-    const end = now();
-    const measured = (end - chunk.start) / chunk.steps;
+    const measured = (now() - chunk.start) / chunk.steps;
+    const { secondsPerStep } = pace;
     if (!pace.warm) pace.warm = true;
     else if (secondsPerStep === 0) pace.secondsPerStep = measured;
-    else if (end - awake < 0.0005)
-      pace.secondsPerStep = 0.9 * Math.min(secondsPerStep, measured); // overslept
     else pace.secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;
     return bytes;
   };

@@ -5,8 +5,8 @@ import type { GpuOptions } from './gpu.ts';
 
 export * from './browser-files.ts';
 
-/** Browsers wait for the GPU without polling. */
-export const waitingPolls = false;
+/** The value of a promise of the GPU: browsers wait without polling. */
+export const awaitGpu = <T>(promise: Promise<T>): Promise<T> => promise;
 
 /** The browser's own WebGPU. Throws a HeddleError where the page has none. */
 export async function requestGpu(options: GpuOptions = {}): Promise<GPU> {

@@ -4,9 +4,7 @@ import { HeddleError, messageOf } from '../errors.ts';
 import type { GpuOptions } from './gpu.ts';
 
 export * from './node-files.ts';
-
-/** True where a pending promise of the GPU makes the process poll, so that sleeping first saves a core. */
-export const waitingPolls = true;
+export { awaitGpu } from './node-waiting.ts';
 
 /** WebGPU instances by their options. Losing one crashes the process natively, so they live as long as it does. */
 const instances = new Map<string, GPU>();
