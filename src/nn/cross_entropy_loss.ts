@@ -1,8 +1,11 @@
 // Cross-entropy of logits against class indices, https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
 
+import type { Tensor } from '../gpu/tensor.ts';
 import { crossEntropy } from '../ops/cross_entropy.ts';
+import { canFuseLinearCrossEntropy, linearCrossEntropy } from '../ops/linear_cross_entropy.ts';
 import { logSoftmax } from '../ops/log_softmax.ts';
 import { logSoftmaxBackward } from '../ops/log_softmax_backward.ts';
+import { meanLoss } from '../ops/mean_loss.ts';
 import { nllLoss } from '../ops/nll_loss.ts';
 import { nllLossBackward } from '../ops/nll_loss_backward.ts';
 import type { Loss } from './loss.ts';
@@ -11,9 +14,11 @@ import type { Loss } from './loss.ts';
 export function crossEntropyLoss(): Loss {
   return {
     kind: 'cross_entropy',
-    forward(context, logits, { targets, step }, gradient) {
+    forward(context, logits, { targets, step, losses }, gradient) {
       const { recorder } = context;
       const label = 'loss';
+      const mean = (rowLoss: Tensor) =>
+        meanLoss(recorder, { label: `${label}.mean`, rowLoss, out: losses, step });
       if (context.fused) {
         const { rowLoss, dLogits } = crossEntropy(recorder, {
           label: `${label}.cross_entropy`,
@@ -22,23 +27,33 @@ export function crossEntropyLoss(): Loss {
           step,
           gradient,
         });
-        return { rowLoss, pullback: () => ({ tensor: dLogits, masked: false }) };
+        mean(rowLoss);
+        return () => ({ tensor: dLogits, masked: false });
       }
       const logProbability = logSoftmax(recorder, { label: `${label}.log_softmax`, x: logits.tensor });
-      const rowLoss = nllLoss(recorder, { label: `${label}.nll`, logProbability, targets, step });
-      return {
-        rowLoss,
-        pullback() {
-          const columns = logits.tensor.shape[1] as number;
-          const dy = nllLossBackward(recorder, { label: `${label}.nll.backward`, targets, columns, step });
-          const dx = logSoftmaxBackward(recorder, {
-            label: `${label}.log_softmax.backward`,
-            dy,
-            y: logProbability,
-          });
-          return { tensor: dx, masked: false };
-        },
+      mean(nllLoss(recorder, { label: `${label}.nll`, logProbability, targets, step }));
+      return () => {
+        const columns = logits.tensor.shape[1] as number;
+        const dy = nllLossBackward(recorder, { label: `${label}.nll.backward`, targets, columns, step });
+        const dx = logSoftmaxBackward(recorder, {
+          label: `${label}.log_softmax.backward`,
+          dy,
+          y: logProbability,
+        });
+        return { tensor: dx, masked: false };
       };
+    },
+    forwardLinear(context, { label, x, weight, bias }, batch, gradient) {
+      if (!canFuseLinearCrossEntropy(x, weight)) return undefined;
+      const { logits, dLogits } = linearCrossEntropy(context.recorder, {
+        label: `${label}.cross_entropy`,
+        x,
+        weight,
+        bias,
+        ...batch,
+        gradient,
+      });
+      return { logits, pullback: () => ({ tensor: dLogits, masked: false }) };
     },
   };
 }

@@ -62,6 +62,27 @@ export interface Update {
   done(...parameters: Parameter[]): void;
 }
 
+/** x·weightᵀ + bias: x [rows, in], weight [out, in], bias [out]; `label` is for what is recorded. */
+export interface LinearMap {
+  readonly label: string;
+  readonly x: Tensor;
+  readonly weight: Tensor;
+  readonly bias: Tensor;
+}
+
+/** Records the loss behind a model's last layer. What its functions return gives the gradient by the logits. */
+export interface LossHead {
+  of(logits: Value): () => Gradient;
+  /** Undefined, with nothing recorded, where no kernel makes such logits and their loss together. */
+  ofLinear(linear: LinearMap): { readonly logits: Tensor; readonly pullback: () => Gradient } | undefined;
+}
+
+/** The logits of a model whose loss has been recorded, and the closure that records the way back through all of it. */
+export interface LossForward {
+  readonly logits: Tensor;
+  readonly backward: () => Gradient | undefined;
+}
+
 /** A layer: plain data and functions. Shapes leave the batch out. */
 export interface Layer {
   /** `linear`, `relu`, …; part of the labels of what it records. */
@@ -77,6 +98,25 @@ export interface Layer {
   forward(context: ForwardContext, x: Value, path: string): Forward;
   /** One layer that does this and then `next` in fewer kernels, where there is one. */
   fuse?(next: Layer): Layer | undefined;
+  /** Records the way forward and the loss behind it, for layers that can take part in a kernel of the loss. */
+  forwardLoss?(context: ForwardContext, x: Value, path: string, head: LossHead): LossForward;
+}
+
+/** Records a layer and the loss behind it, together where they can be. */
+export function forwardLoss(
+  layer: Layer,
+  context: ForwardContext,
+  x: Value,
+  path: string,
+  head: LossHead,
+): LossForward {
+  return layer.forwardLoss?.(context, x, path, head) ?? lossBehind(layer.forward(context, x, path), head);
+}
+
+/** Records a loss behind what a layer has recorded. */
+export function lossBehind({ y, pullback }: Forward, head: LossHead): LossForward {
+  const gradient = head.of(y);
+  return { logits: y.tensor, backward: () => pullback(gradient()) };
 }
 
 /** The value as f32, unpacking u8 pixels when needed. */

@@ -14,6 +14,9 @@ import {
   type ForwardContext,
   type Gradient,
   type Layer,
+  type LossForward,
+  type LossHead,
+  lossBehind,
   type Parameter,
   rowsOf,
   type Value,
@@ -56,8 +59,30 @@ function layerOf(weight: Parameter, bias: Parameter, relu: boolean): Layer {
       (context.fused ? fused : plain)(context, x, `${path}.linear`, weight, bias, relu),
     ...(relu
       ? {}
-      : { fuse: (next: Layer) => (next.kind === 'relu' ? layerOf(weight, bias, true) : undefined) }),
+      : {
+          fuse: (next: Layer) => (next.kind === 'relu' ? layerOf(weight, bias, true) : undefined),
+          forwardLoss: (context, x, path, head) => withLoss(context, x, `${path}.linear`, weight, bias, head),
+        }),
   };
+}
+
+/** In one kernel with the loss where there is one. */
+function withLoss(
+  context: ForwardContext,
+  x: Value,
+  path: string,
+  weight: Parameter,
+  bias: Parameter,
+  head: LossHead,
+): LossForward {
+  const map = { label: path, x: x.tensor, weight: context.value(weight), bias: context.value(bias) };
+  const both = context.fused ? head.ofLinear(map) : undefined;
+  if (both === undefined) {
+    const forward = context.fused ? fused : plain;
+    return lossBehind(forward(context, x, path, weight, bias, false), head);
+  }
+  const { logits, pullback } = both;
+  return { logits, backward: () => backward(context, x, pullback().tensor, path, weight, bias) };
 }
 
 function plain(

@@ -1,27 +1,31 @@
 // What a loss is: like a layer, a value whose `forward` records work and returns its pullback.
 
 import type { Tensor } from '../gpu/tensor.ts';
-import type { ForwardContext, Gradient, Value } from './layer.ts';
+import type { ForwardContext, Gradient, LinearMap, Value } from './layer.ts';
 
-/** What a loss compares the logits with. */
+/** What a loss compares the logits with, and where it goes. */
 export interface LossBatch {
   /** Class indices, u32 [rows]. */
   readonly targets: Tensor;
-  /** The step record: how many of the rows hold data. */
+  /** The step record: how many of the rows hold data, and which slot of `losses` is the step's. */
   readonly step: Tensor;
+  /** f32 [slots]. */
+  readonly losses: Tensor;
 }
 
 /** A loss of logits [rows, classes] against class indices. */
 export interface Loss {
   readonly kind: string;
   /**
-   * Records each row's loss ([rows], 0 for rows without data). With `gradient`, `pullback` gives the gradient of the mean
-   * over the batch's rows by the logits.
+   * Records the mean loss over the batch's rows, into the step's slot. With `gradient`, what is returned gives the gradient
+   * of that mean by the logits.
    */
-  forward(
+  forward(context: ForwardContext, logits: Value, batch: LossBatch, gradient: boolean): () => Gradient;
+  /** The same for the logits of a linear map, in the kernel that makes them. Undefined where there is none for its shapes. */
+  forwardLinear?(
     context: ForwardContext,
-    logits: Value,
+    linear: LinearMap,
     batch: LossBatch,
     gradient: boolean,
-  ): { readonly rowLoss: Tensor; readonly pullback: () => Gradient };
+  ): { readonly logits: Tensor; readonly pullback: () => Gradient } | undefined;
 }

@@ -1,7 +1,14 @@
 // Layers one after the other, https://pytorch.org/docs/stable/generated/torch.nn.Sequential.html
 
 import { HeddleError } from '../errors.ts';
-import type { Forward, Gradient, Layer, Value } from './layer.ts';
+import {
+  type Forward,
+  type ForwardContext,
+  forwardLoss,
+  type Gradient,
+  type Layer,
+  type Value,
+} from './layer.ts';
 
 /**
  * Layers in a row, named 0, 1, 2, … as PyTorch names them, or by the keys of a record (PyTorch's `OrderedDict` form):
@@ -25,33 +32,58 @@ export function sequential(...layers: readonly Layer[] | readonly [Readonly<Reco
     children,
     outputShape: (input) =>
       children.reduce((shape, [name, layer]) => outputShapeAt(name, layer, shape), input),
-    forward(context, x, path) {
-      const pullbacks: Forward['pullback'][] = [];
-      let value: Value = x;
-      for (let i = 0; i < children.length; i++) {
-        const [name, layer] = children[i] as readonly [string, Layer];
-        const next = children[i + 1]?.[1];
-        const both = context.fused && next !== undefined ? layer.fuse?.(next) : undefined;
-        if (both !== undefined) i++; // `next` is done with
-        const { y, pullback } = (both ?? layer).forward(
-          context,
-          value,
-          path === '' ? name : `${path}.${name}`,
-        );
-        value = y;
-        pullbacks.push(pullback);
-      }
+    forward: (context, x, path) => chain(units(children, context.fused), context, x, path),
+    forwardLoss(context, x, path, head) {
+      const all = units(children, context.fused);
+      const [name, last] = all.pop() as NamedLayer;
+      const before = chain(all, context, x, path);
+      const { logits, backward } = forwardLoss(last, context, before.y, pathOf(path, name), head);
       return {
-        y: value,
-        pullback(dy) {
-          let gradient: Gradient | undefined = dy;
-          for (const pullback of pullbacks.toReversed()) {
-            if (gradient === undefined) return undefined;
-            gradient = pullback(gradient);
-          }
-          return gradient;
+        logits,
+        backward() {
+          const gradient = backward();
+          return gradient === undefined ? undefined : before.pullback(gradient);
         },
       };
+    },
+  };
+}
+
+type NamedLayer = readonly [name: string, layer: Layer];
+
+const pathOf = (path: string, name: string) => (path === '' ? name : `${path}.${name}`);
+
+/** The layers as they are recorded: one that is fused with the next goes by its own name. */
+function units(children: readonly NamedLayer[], fused: boolean): NamedLayer[] {
+  const all: NamedLayer[] = [];
+  for (let i = 0; i < children.length; i++) {
+    const [name, layer] = children[i] as NamedLayer;
+    const next = children[i + 1]?.[1];
+    const both = fused && next !== undefined ? layer.fuse?.(next) : undefined;
+    if (both !== undefined) i++; // `next` is done with
+    all.push([name, both ?? layer]);
+  }
+  return all;
+}
+
+/** Records layers one after the other. */
+function chain(layers: readonly NamedLayer[], context: ForwardContext, x: Value, path: string): Forward {
+  const pullbacks: Forward['pullback'][] = [];
+  let value = x;
+  for (const [name, layer] of layers) {
+    const { y, pullback } = layer.forward(context, value, pathOf(path, name));
+    value = y;
+    pullbacks.push(pullback);
+  }
+  return {
+    y: value,
+    pullback(dy) {
+      let gradient: Gradient | undefined = dy;
+      for (const pullback of pullbacks.toReversed()) {
+        if (gradient === undefined) return undefined;
+        gradient = pullback(gradient);
+      }
+      return gradient;
     },
   };
 }

@@ -10,6 +10,7 @@ export { type CheckResult, checkDispatch } from './check.ts';
 export { columnSum } from './column_sum.ts';
 export { confusion } from './confusion.ts';
 export { crossEntropy } from './cross_entropy.ts';
+export { canFuseLinearCrossEntropy, linearCrossEntropy } from './linear_cross_entropy.ts';
 export { logSoftmax } from './log_softmax.ts';
 export { logSoftmaxBackward } from './log_softmax_backward.ts';
 export { type MatmulCore, type MatmulOptions, matmul, matmulCore, matmulCores } from './matmul.ts';

@@ -209,6 +209,16 @@ export function meanLoss(rowLoss: ArrayLike<number>, valid: number): Bounded {
   return { value: sum / valid, bound: (2 * valid + 3) * u * (sum / valid) };
 }
 
+/** The same of row losses that carry bounds of their own. */
+export function meanOf(rowLoss: readonly Bounded[], valid: number): Bounded {
+  const { value, bound } = meanLoss(
+    rowLoss.map((row) => row.value),
+    valid,
+  );
+  const carried = rowLoss.slice(0, valid).reduce((sum, row) => sum + row.bound, 0) / valid;
+  return { value, bound: (1 + (2 * valid + 3) * u) * carried + bound };
+}
+
 /** value - lr·gradient: the product and the difference are rounded once each. `lr` as float32 holds it. */
 export const sgd = (value: ArrayLike<number>, gradient: ArrayLike<number>, lr: number): Bounded[] =>
   Array.from(value, (v, i) => {

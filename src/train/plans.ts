@@ -3,10 +3,17 @@
 import { HeddleError } from '../errors.ts';
 import type { Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
-import type { ForwardContext, Layer, Parameter, Update, Value } from '../nn/layer.ts';
+import {
+  type ForwardContext,
+  forwardLoss,
+  type Layer,
+  type LossForward,
+  type Parameter,
+  type Update,
+  type Value,
+} from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
 import { confusion } from '../ops/confusion.ts';
-import { meanLoss } from '../ops/mean_loss.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { Arenas } from './arenas.ts';
 import type { Feed } from './feed.ts';
@@ -39,7 +46,7 @@ function forward(
   recorder: Recorder,
   feed: Feed,
   options: { gradient: boolean; accumulate: boolean; update?: Update },
-) {
+): LossForward {
   const context: ForwardContext = {
     recorder,
     fused: job.fused,
@@ -50,10 +57,11 @@ function forward(
   };
   const { inputs, targets, step } = feed;
   const x: Value = { tensor: inputs, needsGradient: false, maskable: false };
-  const { y: logits, pullback } = job.model.forward(context, x, '');
-  const loss = job.loss.forward(context, logits, { targets, step }, options.gradient);
-  meanLoss(recorder, { label: 'loss.mean', rowLoss: loss.rowLoss, out: feed.results, step });
-  return { logits, backward: () => pullback(loss.pullback()) };
+  const batch = { targets, step, losses: feed.results };
+  return forwardLoss(job.model, context, x, '', {
+    of: (logits) => job.loss.forward(context, logits, batch, options.gradient),
+    ofLinear: (linear) => job.loss.forwardLinear?.(context, linear, batch, options.gradient),
+  });
 }
 
 /** Forward, loss, gradients into the arena (added to it with `accumulate`). */
@@ -100,6 +108,6 @@ export function recordEvaluation(job: Job, feed: Feed, counts: Tensor): (recorde
   return (recorder) => {
     const { logits } = forward(job, recorder, feed, { gradient: false, accumulate: false });
     const { targets, step } = feed;
-    confusion(recorder, { label: 'metrics.confusion', logits: logits.tensor, targets, counts, step });
+    confusion(recorder, { label: 'metrics.confusion', logits, targets, counts, step });
   };
 }

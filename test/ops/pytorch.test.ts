@@ -9,6 +9,7 @@ import { biasAdd } from '../../src/ops/bias_add.ts';
 import { columnSum } from '../../src/ops/column_sum.ts';
 import { confusion } from '../../src/ops/confusion.ts';
 import { crossEntropy } from '../../src/ops/cross_entropy.ts';
+import { linearCrossEntropy } from '../../src/ops/linear_cross_entropy.ts';
 import { logSoftmax } from '../../src/ops/log_softmax.ts';
 import { logSoftmaxBackward } from '../../src/ops/log_softmax_backward.ts';
 import {
@@ -264,7 +265,7 @@ describe.each(fixtures.losses)('losses at $name', (loss) => {
     expectWithin(`log_softmax_backward${kind}`, dx, inUnits(loss.dx, units.dx));
   });
 
-  it('cross_entropy, its mean and its gradient are PyTorch’s, in one kernel and in four', async () => {
+  it('cross_entropy, its mean and its gradient are PyTorch’s, in one kernel, in two and in four', async () => {
     const { zeros, ...inputs } = padded(rows, columns, logits, targets);
     const mean = [7, loss.loss[0] as number, 7].map((value, i) => ({
       value,
@@ -281,6 +282,31 @@ describe.each(fixtures.losses)('losses at $name', (loss) => {
     expectWithin(`cross_entropy mean${kind}`, fused.out, mean);
     const gradient = [...inUnits(loss.gradient, units.fused), ...zeros(columns)];
     expectWithin(`cross_entropy gradient${kind}`, fused.dLogits, gradient);
+
+    // The kernel that makes the logits itself makes these by the unit matrix.
+    const features = 4 * Math.ceil(columns / 4);
+    const widened = (row: readonly number[]) => [...row, ...new Array(features - columns).fill(0)];
+    const rowsWithPadding = inputs.x.shape[0] as number;
+    const rowsOfX = Array.from({ length: rowsWithPadding }, (_, i) =>
+      widened([...inputs.x.data.slice(i * columns, (i + 1) * columns)]),
+    );
+    const unit = Array.from({ length: columns }, (_, i) =>
+      Array.from({ length: features }, (_, j) => (i === j ? 1 : 0)),
+    );
+    const head = {
+      ...inputs,
+      x: f32(rowsOfX.flat(), rowsWithPadding, features),
+      weight: f32(unit.flat(), columns, features),
+      bias: f32(new Array(columns).fill(0), columns),
+    };
+    for (const strands of columns <= 16 ? [1, 8] : []) {
+      const one = await run(device(), head, (r, { out, ...t }) => {
+        const made = linearCrossEntropy(r, { label, gradient: true, losses: out, strands, ...t });
+        return { ...made, out };
+      });
+      expectWithin(`linear_cross_entropy mean${kind}`, one.out, mean);
+      expectWithin(`linear_cross_entropy gradient${kind}`, one.dLogits, gradient);
+    }
 
     const plain = await run(device(), inputs, (r, { x, out, targets: classes, step }) => {
       const logProbability = logSoftmax(r, { label, x });

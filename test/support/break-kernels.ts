@@ -23,6 +23,8 @@ const faults = {
     ],
     [kernels.matmul, 'value += bias_or_mask[column];', 'value += 1.01 * bias_or_mask[column];'],
   ],
+  /** The last layer and its loss, in one kernel, go by a wrong bias. */
+  head: [[kernels.linearCrossEntropy, '+ bias[c];', '+ 1.01 * bias[c];']],
   /** The optimizer goes a little too far: there is no other. */
   sgd: [[kernels.sgd, 'before - step.lr * gradient[i]', 'before - 1.01 * step.lr * gradient[i]']],
 } satisfies Record<string, [KernelSpec, string, string][]>;

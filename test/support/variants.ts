@@ -6,12 +6,14 @@ import type { ConstantValues, KernelSpec } from '../../src/gpu/kernel.ts';
 /** u32 constants that no launcher sets: they keep the value written in the file. */
 const writtenInFile: Readonly<Record<string, readonly string[]>> = {
   column_sum: ['COLUMNS', 'STRANDS'],
+  linear_cross_entropy: ['GROUPS'],
   matmul: ['TILE_K'],
   mean_loss: ['THREADS'],
 };
 
 /** u32 constants that launchers set, in the combinations they set. */
 const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, number>>[]>> = {
+  linear_cross_entropy: [1, 3, 10, 16].flatMap((CLASSES) => [1, 8].map((STRANDS) => ({ CLASSES, STRANDS }))),
   matmul: [
     { TILE: 16, SPLIT: 8 },
     { TILE: 32, SPLIT: 1 },

@@ -1,0 +1,117 @@
+// linear_cross_entropy.wgsl against float64: any two of its constants in every combination, and its launcher.
+
+import { describe, expect, it } from 'vitest';
+import type { DispatchDescription } from '../../src/gpu/plan.ts';
+import { checkDispatch } from '../../src/ops/check.ts';
+import { linearCrossEntropy as kernel } from '../../src/ops/kernels.generated.ts';
+import { linearCrossEntropy } from '../../src/ops/linear_cross_entropy.ts';
+import * as reference from '../../src/ops/reference.ts';
+import { run } from '../../src/ops/run.ts';
+import { stepRecord } from '../../src/ops/step.ts';
+import { expectWithin } from '../support/compare.ts';
+import { f32, floats, integers, u32 } from '../support/data.ts';
+import { useDevice } from '../support/device.ts';
+import { coveringVariants } from '../support/variants.ts';
+
+const device = useDevice();
+
+/** Rows that one workgroup holds, and more. */
+const fewRows = [1, 3, 4, 61, 64];
+const manyRows = [65, 130, 257];
+const featureCounts = [4, 68, 132];
+
+describe.each(
+  coveringVariants(kernel, 2).map((constants) => [JSON.stringify(constants), constants] as const),
+)('%s', (_, constants) => {
+  it('is within its bounds on awkward sizes, in padded batches, and finds what is not finite', async () => {
+    const [classes, strands] = [Number(constants.CLASSES), Number(constants.STRANDS)];
+    const sizes = (constants.MEAN === true ? fewRows : manyRows).map(
+      (rows, i) => [rows, featureCounts[i % featureCounts.length] as number] as const,
+    );
+    for (const [rows, features] of sizes) {
+      const binding = (name: string, ...shape: number[]): DispatchDescription['bindings'][0] => {
+        const bytes = shape.reduce((a, b) => a * b, 4);
+        return { name, label: name, shape, dtype: 'f32', bytes, access: 'read' };
+      };
+      const result = await checkDispatch(device(), {
+        label: 'y',
+        kernel: kernel.name,
+        constants,
+        params: { rows, features, classes, strands },
+        workgroups: [Math.ceil(rows / 64), 1, 1],
+        bindings: [binding('bias', classes), binding('loss', 3)],
+      });
+      expect(result.message, `${rows} rows of ${features}`).toBeUndefined();
+      expect(result).toMatchObject({ ok: true, wrong: 0 });
+    }
+  }, 60_000);
+});
+
+describe.each([1, 8])('the launcher with %i strands', (strands) => {
+  it.each([
+    [64, 64, 512, 10],
+    [40, 64, 36, 3],
+    [200, 256, 20, 16],
+    [65, 65, 8, 1],
+  ])(
+    '%i rows of %i, %i features, %i classes: logits, mean and gradient',
+    async (valid, rows, features, classes) => {
+      const [x, weight, bias] = [
+        floats(rows * features, 1),
+        floats(classes * features, 2),
+        floats(classes, 3),
+      ];
+      const targets = integers(rows, 4, classes);
+      const slots = [7, 8, 9];
+      const inputs = {
+        x: f32(x, rows, features),
+        weight: f32(weight, classes, features),
+        bias: f32(bias, classes),
+        targets: u32(targets, rows),
+        losses: f32(slots, slots.length),
+        step: stepRecord({ rows: valid, slot: 1 }),
+      };
+      const found = await run(device(), inputs, (r, t) => ({
+        ...linearCrossEntropy(r, { label: 'y', gradient: true, strands, ...t }),
+        losses: t.losses,
+      }));
+      const product = reference.matmul(
+        reference.matrix(x, rows, features),
+        reference.matrix(weight, features, classes, true),
+      );
+      const exact = product.map((z, i) => reference.plus(z, bias[i % classes] as number));
+      expectWithin('logits', found.logits, exact);
+
+      // From the logits that it found: their own errors are judged above.
+      const magnitude = Math.max(...Array.from(found.logits, Math.abs));
+      const { rowLoss, gradient } = reference.crossEntropy(
+        found.logits,
+        targets,
+        rows,
+        classes,
+        valid,
+        magnitude,
+      );
+      expectWithin('gradient', found.dLogits, gradient);
+      const mean = reference.meanOf(rowLoss, valid);
+      expectWithin('losses', found.losses, reference.within(slots, 0).with(1, mean));
+    },
+  );
+});
+
+it('refuses what it cannot load, in one line', async () => {
+  const inputs = {
+    x: f32(floats(6, 1), 1, 6),
+    weight: f32(floats(12, 2), 2, 6),
+    bias: f32([0, 0], 2),
+    targets: u32([1], 1),
+    losses: f32([0], 1),
+    step: stepRecord({ rows: 1 }),
+  };
+  const work = run(device(), inputs, (r, t) =>
+    linearCrossEntropy(r, { label: 'head', gradient: false, ...t }),
+  );
+  await expect(work).rejects.toThrow(
+    'head: x of f32 with weight [2, 6]: expected f32, features in fours, at most 16 classes',
+  );
+});
