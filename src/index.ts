@@ -13,6 +13,8 @@ export {
   withoutKernels,
 } from './gpu/device.ts';
 export type { DispatchDescription } from './gpu/plan.ts';
+export { canProfile, type DispatchProfile } from './gpu/profiler.ts';
+export type { Observer, Span } from './gpu/trace.ts';
 export {
   decodeSafetensors,
   encodeSafetensors,

@@ -4,6 +4,7 @@ import { noAdapterHint, requestGpu } from '#platform';
 import { HeddleError, messageOf } from '../errors.ts';
 import type { Pipeline } from './kernel.ts';
 import type { Storage } from './tensor.ts';
+import type { Observer } from './trace.ts';
 
 /** What an adapter says about itself. */
 export interface AdapterInfo {
@@ -23,6 +24,8 @@ export interface AdapterInfo {
 export interface DeviceOptions {
   /** Part of the adapter's name, where a machine has several (Node only). */
   readonly adapter?: string;
+  /** Timestamps as the driver gives them instead of rounded ones, for `trainer.profile` (Node only). */
+  readonly exactTimestamps?: boolean;
 }
 
 /** A GPU ready for work. Whoever opened it calls `destroy` when nothing made on it is needed any more. */
@@ -39,6 +42,8 @@ export interface Device {
   readonly pipelines: Map<string, Pipeline>;
   /** Variants that are being compiled now. */
   readonly compiling: Map<string, Promise<Pipeline>>;
+  /** Told of what the host does for running plans, when set; see trace.ts. */
+  observe?: Observer | undefined;
   /** Gives `storage` its buffer, zero-filled. Throws a HeddleError when it exceeds the adapter's limits. */
   allocate(storage: Storage, usage: GPUBufferUsageFlags): void;
   /** Destroys a buffer made by `allocate`; harmless when done before. */

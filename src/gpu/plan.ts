@@ -74,6 +74,8 @@ export interface Plan {
   readonly bytes: number;
   /** Encodes the whole plan for one slot of the rings it reads. Creates no GPU object. */
   encode(pass: GPUComputePassEncoder, slot: number): void;
+  /** Encodes the dispatch at `index` of `dispatches` alone, as `encode` does. */
+  encodeOne(pass: GPUComputePassEncoder, slot: number, index: number): void;
   /** Frees what the plan owns. Harmless when done before. */
   destroy(): void;
 }
@@ -250,19 +252,28 @@ function build(device: Device, recording: Recording, pipelines: readonly Pipelin
     throw error;
   }
   let destroyed = false;
+  const encodeOne = (pass: GPUComputePassEncoder, slot: number, index: number) => {
+    const { pipeline, group, workgroups, offsets } = replayed[index] as Replayed;
+    pass.setPipeline(pipeline);
+    const moved = offsets[slot];
+    if (moved === undefined) pass.setBindGroup(0, group);
+    else pass.setBindGroup(0, group, moved);
+    pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+  };
+  const alive = () => {
+    if (destroyed) throw new HeddleError('destroyed', `the plan ${recording.label} was destroyed`);
+  };
   return {
     label: recording.label,
     dispatches: recording.dispatches.map(describeDispatch),
     bytes: owned.reduce((sum, storage) => sum + alignUp(storage.bytes), 0),
     encode(pass, slot) {
-      if (destroyed) throw new HeddleError('destroyed', `the plan ${recording.label} was destroyed`);
-      for (const { pipeline, group, workgroups, offsets } of replayed) {
-        pass.setPipeline(pipeline);
-        const moved = offsets[slot];
-        if (moved === undefined) pass.setBindGroup(0, group);
-        else pass.setBindGroup(0, group, moved);
-        pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
-      }
+      alive();
+      for (let index = 0; index < replayed.length; index++) encodeOne(pass, slot, index);
+    },
+    encodeOne(pass, slot, index) {
+      alive();
+      encodeOne(pass, slot, index);
     },
     destroy() {
       destroyed = true;

@@ -6,6 +6,7 @@ import type { Device } from './device.ts';
 import type { Plan } from './plan.ts';
 import { readMapped } from './readback.ts';
 import { type Storage, type Tensor, tensorBytes } from './tensor.ts';
+import { beginSpan } from './trace.ts';
 import { bufferUsage } from './usage.ts';
 
 /** A ring on the GPU with its host-side mirror: `host` holds `slots` slots of `stride` bytes. */
@@ -130,21 +131,27 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
               pace.secondsPerStep === 0 ? 1 : Math.round(targetChunkSeconds / pace.secondsPerStep);
             const most = Math.min(slots, Math.max(1, wanted));
             let steps = 0;
+            const filled = beginSpan(device, 'fill');
             while (steps < most) {
               more = fill(steps);
               if (!more) break;
               steps++;
             }
+            filled();
             if (steps === 0) break;
             device.check();
             const storage = takeStaging();
+            const submitted = beginSpan(device, 'submit');
             submit(plan, steps, storage.buffer as GPUBuffer);
+            submitted();
             inFlight.push({ storage, steps, submitted: now() });
           }
           const next = inFlight[0];
           if (next === undefined) return;
           const start = Math.max(next.submitted, lastEnd);
+          const waited = beginSpan(device, 'wait');
           const bytes = await finish(pace, { ...next, start });
+          waited();
           lastEnd = now();
           inFlight.shift();
           free.push(next.storage);

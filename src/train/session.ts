@@ -10,6 +10,7 @@ import {
   record,
   recordNow,
 } from '../gpu/plan.ts';
+import { type DispatchProfile, profilePlan } from '../gpu/profiler.ts';
 import { read } from '../gpu/readback.ts';
 import { createScheduler, type Scheduler } from '../gpu/scheduler.ts';
 import { type Storage, type Tensor, view } from '../gpu/tensor.ts';
@@ -40,6 +41,8 @@ export interface Session {
     epoch: number,
     signal?: AbortSignal,
   ): AsyncGenerator<ProgressEvent, Evaluation | undefined>;
+  /** Times each dispatch of the step on what lies in slot 0, with all rows and learning rate 0. */
+  profile(repeats: number): Promise<DispatchProfile[]>;
   destroy(): void;
 }
 
@@ -180,6 +183,13 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       ]);
       const correct = confusion.reduce((total, row, i) => total + (row[i] as number), 0);
       return { loss: sum / done, accuracy: correct / seen, confusion };
+    },
+    profile(repeats) {
+      const rows = feed.inputs.shape[0] as number;
+      feed.writeStep(0, { rows, number: 1, lr: 0 });
+      for (const { storage, stride, host } of feed.rings)
+        device.gpu.queue.writeBuffer(storage.buffer as GPUBuffer, 0, host, 0, stride);
+      return profilePlan(device, stepPlan, { slot: 0, repeats });
     },
     destroy() {
       for (const plan of [stepPlan, evaluationPlan, accumulate, optimizer]) plan?.destroy();
