@@ -3,6 +3,7 @@
 
 import { Command, CommanderError } from 'commander';
 import { HeddleError } from '../errors.ts';
+import { registerBench } from './bench.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
 import { describeFailure, exitCodeOf } from './failure.ts';
@@ -35,6 +36,7 @@ registerTrain(program, session);
 registerEval(program, session);
 registerDoctor(program, session);
 registerPlan(program, session);
+registerBench(program, session);
 
 function fail(error: unknown): number {
   const name = process.argv[2];

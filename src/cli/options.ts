@@ -99,7 +99,29 @@ export const planOptions = v.object({
 /** Options of `heddle plan`, checked. */
 export type PlanOptions = v.InferOutput<typeof planOptions>;
 
-type Name = keyof typeof fields | 'model' | 'report';
+/** Options of `heddle bench`. */
+export const benchOptions = v.object({
+  dataset: fields.dataset,
+  data: fields.data,
+  batchSize: fields.batchSize,
+  hidden: fields.hidden,
+  plain: flag,
+  adapter: fields.adapter,
+  rounds: wholeNumber(1),
+  steps: wholeNumber(1),
+  peer: v.exactOptional(oneOf('torch')),
+  threads: v.exactOptional(wholeNumber(1)),
+  sizes: flag,
+  save: v.exactOptional(text('a file')),
+  against: v.exactOptional(text('a file that --save wrote')),
+  trace: v.exactOptional(text('a file')),
+  json: flag,
+  firstStep: flag,
+});
+/** Options of `heddle bench`, checked. */
+export type BenchOptions = v.InferOutput<typeof benchOptions>;
+
+type Name = keyof typeof fields | 'model' | 'report' | Exclude<keyof BenchOptions, 'firstStep'>;
 
 /** Each option as commander and `--help` know it: flags, description, default. */
 const declarations: Record<Name, readonly [flags: string, description: string, fallback?: string]> = {
@@ -121,6 +143,14 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   plain: ['--plain', 'one kernel per operation instead of the fused plan'],
   model: ['--model <run>', 'check at the shapes of a run’s model (default: the tutorial’s)'],
   report: ['--report [file]', 'a text to paste into an issue, on stdout or into a file'],
+  rounds: ['--rounds <n>', 'rounds to measure, after one that does not count', '7'],
+  steps: ['--steps <n>', 'training steps in a round', '100'],
+  peer: ['--peer <name>', 'torch: the same job in PyTorch, in turn with ours'],
+  threads: ['--threads <n>', 'CPU threads (and on Linux, cores) of a software driver and of the peer'],
+  sizes: ['--sizes', 'also batches of 16 to 4096, and hidden layers of 128 to 4096'],
+  save: ['--save <file>', 'keep the result as JSON'],
+  against: ['--against <file>', 'compare with a result that was kept'],
+  trace: ['--trace <file>', 'a timeline of the rounds for Perfetto or chrome://tracing'],
 };
 
 /** Declares options on a command. `without` leaves the defaults out of those named. */
