@@ -1,32 +1,5 @@
-// What `npm start` runs: setup, then `heddle train` with the user's arguments, in this same process, so that signals
-// and exit codes are the trainer's own.
+// What `npm start` runs: setup, then `heddle train` with the user's arguments.
 
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { root } from './setup/common.mjs';
-import { reportFailure, setup } from './setup.mjs';
+import { setUpAndRun } from './setup/command.mjs';
 
-const args = process.argv.slice(2);
-const ownData = args.some((arg) => /^--data(=|$)/.test(arg));
-const synthetic = args.includes('--dataset=synthetic') || args[args.indexOf('--dataset') + 1] === 'synthetic';
-
-try {
-  await setup({ data: !ownData && !synthetic });
-} catch (error) {
-  process.exit(reportFailure(error));
-}
-
-// Some shells (dash) pass no signal on: `kill` ends npm and its shell, and would leave the trainer behind.
-const parent = process.ppid;
-if (process.env.npm_lifecycle_event === 'start') {
-  const watch = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(watch);
-    process.kill(process.pid, 'SIGTERM');
-  }, 500);
-  watch.unref();
-}
-
-const main = join(root, 'dist', 'cli', 'main.js');
-process.argv = [process.execPath, main, 'train', ...args];
-await import(pathToFileURL(main).href);
+await setUpAndRun('train');

@@ -117,6 +117,18 @@ export function kernelTimes(
   });
 }
 
+/** Products x·Wᵀ of float32 matrices in a step's forward pass with their GPU times: those that PyTorch can be held to. */
+export function forwardProducts(dispatches: readonly DispatchDescription[], kernels: KernelTime[] | null) {
+  return dispatches.flatMap(({ kernel, constants, params }, i) => {
+    const { m, n, k } = params;
+    const forward = constants.B_TRANSPOSED === true && constants.A_U8 !== true;
+    const time = kernels?.[i];
+    if (!kernel.startsWith('matmul') || !forward || time === undefined) return [];
+    if (m === undefined || n === undefined || k === undefined || time.seconds === 0) return [];
+    return [{ m, n, k, seconds: time.seconds }];
+  });
+}
+
 /** GPU times of the step's dispatches; null where the adapter has no timestamps. */
 export async function measureKernels(
   device: Device,

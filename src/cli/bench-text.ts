@@ -1,6 +1,6 @@
 // A benchmark's result as text for people. Pure functions.
 
-import type { BenchResult, KernelTime, Spread } from './bench-result.ts';
+import type { BenchResult, KernelTime, PeerResult, Spread } from './bench-result.ts';
 import { bytesText, count, table } from './table.ts';
 
 const digits = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
@@ -20,6 +20,8 @@ export function rangeText({ lowest, highest }: Spread): string {
 
 /** A share as per cent. */
 export const percent = (share: number) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+
+const plural = (n: number, one: string) => `${count(n)} ${one}${n === 1 ? '' : 's'}`;
 
 /** Less than this is no measure of how fast memory is. */
 const leastBytes = 64 * 1024;
@@ -60,7 +62,7 @@ export function jobText(result: BenchResult): string {
     `${adapter}${backend === '' ? '' : `, ${backend}`}`,
     dataset,
   ];
-  if (threads !== null) parts.push(`${threads} ${threads === 1 ? 'thread' : 'threads'}`);
+  if (threads !== null) parts.push(plural(threads, 'thread'));
   return parts.join(' · ');
 }
 
@@ -72,7 +74,7 @@ function figures(result: BenchResult): string[][] {
     [rangeText(value), more].filter((text) => text !== '').join('  '),
   ];
   const rows = [
-    spread('step', step, `${rounds} rounds of ${count(steps)} steps`),
+    spread('step', step, `${plural(rounds, 'round')} of ${plural(steps, 'step')}`),
     ['images/s', count(result.imagesPerSecond), ''],
     spread('host, a step', host, 'to fill and submit'),
     ['dispatches, a step', String(result.dispatchesPerStep), ''],
@@ -90,9 +92,26 @@ function figures(result: BenchResult): string[][] {
   return rows;
 }
 
+/** How we did beside a peer. */
+export function peerText({ name, version, threads, step, ratio, gemm }: PeerResult): string {
+  const times = (value: number) => value.toFixed(2);
+  const by = `(${times(ratio.lowest)} … ${times(ratio.highest)} by round)`;
+  const rows = [
+    [`${name} ${version}`, timeText(step.median), `${rangeText(step)}  a step, ${plural(threads, 'thread')}`],
+    [`heddle ÷ ${name}`, times(ratio.median), `${by}  below 1, heddle is faster`],
+  ];
+  if (gemm !== null) {
+    const { m, n, k, ours, theirs } = gemm;
+    const speeds = `ours ${timeText(ours)}, with its epilogue; ${name}’s ${timeText(theirs)}`;
+    rows.push([`matmul ${m}×${n}×${k}`, percent(theirs / ours), `of ${name}’s speed: ${speeds}`]);
+  }
+  return table(rows, { align: 'lrl' });
+}
+
 /** The whole result. */
 export function resultText(result: BenchResult): string {
   const parts = [`${jobText(result)}\n`, table(figures(result), { align: 'lrl' })];
+  if (result.peer !== undefined) parts.push(peerText(result.peer));
   if (result.kernels !== null) parts.push(kernelTable(result.kernels));
   return parts.join('\n');
 }

@@ -4,9 +4,11 @@ import { type Command, Option } from 'commander';
 import type { Trainer } from '../index.ts';
 import { firstStep, measureFirstStep } from './bench-first-step.ts';
 import { endlessLoader, openTrainer, openWorkshop, shapeOf, type Workshop } from './bench-job.ts';
-import { measureEvaluation, measureKernels, type Round, runRound } from './bench-measure.ts';
-import { type BenchResult, spreadOf } from './bench-result.ts';
+import { forwardProducts, measureEvaluation, measureKernels, type Round, runRound } from './bench-measure.ts';
+import { openTorch, type Peer } from './bench-peer.ts';
+import { type BenchResult, type PeerResult, spreadOf } from './bench-result.ts';
 import { resultText, timeText } from './bench-text.ts';
+import { withThreads } from './bench-threads.ts';
 import { modelText } from './model.ts';
 import { type BenchOptions, benchOptions, declare, parseOptions } from './options.ts';
 import type { Session } from './session.ts';
@@ -21,6 +23,7 @@ Results go to stdout, progress to stderr.
 Examples:
   heddle bench
   heddle bench --plain --batch-size 256 --hidden 1024,1024
+  heddle bench --peer torch --threads 1             beside PyTorch, one core for each
   heddle bench --json | tail -n 1 | jq .secondsPerStep`;
 
 /** Adds the command to the program. */
@@ -32,61 +35,128 @@ export function registerBench(program: Command, session: Session): void {
     .addOption(new Option('--first-step').hideHelp())
     .action(async (raw: Record<string, unknown>) => {
       const options = parseOptions(benchOptions, raw);
-      if (options.firstStep) await firstStep(options);
-      else await bench(options);
-      session.exitCode = 0;
+      session.exitCode = await dispatch(options, session);
     });
   declare(command, ['dataset', 'data', 'batchSize', 'hidden', 'plain', 'adapter', 'rounds', 'steps']);
-  declare(command, ['json']);
+  declare(command, ['peer', 'threads', 'json']);
+}
+
+async function dispatch(options: BenchOptions, session: Session): Promise<number> {
+  if (options.firstStep) {
+    await firstStep(options);
+    return 0;
+  }
+  if (options.threads !== undefined) {
+    session.watch.dispose(); // the child has the signals
+    const code = await withThreads(options.threads);
+    if (code !== undefined) return code;
+  }
+  await bench(options);
+  return 0;
 }
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 async function bench(options: BenchOptions): Promise<void> {
   const workshop = await openWorkshop(options);
+  let peer: Peer | undefined;
   try {
     const trainer = await openTrainer(workshop, options);
     try {
-      const result = await measure(options, workshop, trainer);
+      if (options.peer === 'torch') peer = await openTorch(options, workshop.train);
+      const result = await measure(options, workshop, trainer, peer);
       process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : resultText(result));
     } finally {
       trainer.destroy();
     }
   } finally {
+    peer?.close();
     workshop.destroy();
   }
 }
 
-async function runRounds(options: BenchOptions, workshop: Workshop, trainer: Trainer): Promise<Round[]> {
+/** Warming up takes at least so long, in ms, but no more rounds than these: caches, clocks and chunk sizes settle. */
+const [warmUpTime, warmUpRounds] = [1000, 5];
+
+/** The measured rounds, each with the peer's seconds for a step when there is one: ours and theirs take turns to go first. */
+async function runRounds(options: BenchOptions, workshop: Workshop, trainer: Trainer, peer?: Peer) {
   const { rounds: wanted, steps, batchSize, json } = options;
   const loader = endlessLoader(workshop.train, batchSize, steps);
-  await runRound(workshop.device, trainer, loader);
+  const ours = () => runRound(workshop.device, trainer, loader);
+  const started = performance.now();
+  for (let i = 0; i < warmUpRounds && performance.now() - started < warmUpTime; i++) await ours();
+  await peer?.run(steps);
   const rounds: Round[] = [];
+  const theirs: number[] = [];
   for (let i = 1; i <= wanted; i++) {
-    const round = await runRound(workshop.device, trainer, loader);
+    const first = i % 2 === 0 ? await peer?.run(steps) : undefined;
+    const round = await ours();
+    const other = first ?? (await peer?.run(steps));
     rounds.push(round);
     const { spans: _, ...numbers } = round;
-    if (json) process.stdout.write(`${JSON.stringify({ type: 'round', round: i, ...numbers })}\n`);
-    say(`round ${i} of ${wanted}: ${timeText(round.step)} a step`);
+    const beside = other === undefined ? {} : { peer: other };
+    if (other !== undefined) theirs.push(other);
+    if (json) process.stdout.write(`${JSON.stringify({ type: 'round', round: i, ...numbers, ...beside })}\n`);
+    const versus = other === undefined ? '' : `, ${peer?.name} ${timeText(other)}`;
+    say(`round ${i} of ${wanted}: ${timeText(round.step)} a step${versus}`);
   }
-  return rounds;
+  return { rounds, theirs };
 }
 
-async function measure(options: BenchOptions, workshop: Workshop, trainer: Trainer): Promise<BenchResult> {
+/** How a peer did beside our rounds, and in the first product of two computed matrices if the step has one. */
+async function comparePeer(
+  peer: Peer,
+  ours: readonly number[],
+  theirs: readonly number[],
+  products: readonly {
+    readonly m: number;
+    readonly n: number;
+    readonly k: number;
+    readonly seconds: number;
+  }[],
+): Promise<PeerResult> {
+  const { name, version, threads } = peer;
+  const step = spreadOf(theirs);
+  const ratios = spreadOf(ours.map((seconds, i) => seconds / (theirs[i] as number)));
+  const ratio = { ...ratios, median: spreadOf(ours).median / step.median };
+  const [product] = products;
+  if (product === undefined) return { name, version, threads, step, ratio, gemm: null };
+  const { m, n, k, seconds } = product;
+  return {
+    name,
+    version,
+    threads,
+    step,
+    ratio,
+    gemm: { m, n, k, ours: seconds, theirs: await peer.gemm(m, n, k) },
+  };
+}
+
+async function measure(
+  options: BenchOptions,
+  workshop: Workshop,
+  trainer: Trainer,
+  peer: Peer | undefined,
+): Promise<BenchResult> {
   const { device, sound, train } = workshop;
   const { batchSize, steps } = options;
-  const rounds = await runRounds(options, workshop, trainer);
+  const { rounds, theirs } = await runRounds(options, workshop, trainer, peer);
   const few = Math.min(3, rounds.length);
   say('evaluation, GPU times');
   const evaluation = await measureEvaluation(workshop, trainer, { batchSize, repeats: few });
   const kernels = await measureKernels(device, trainer, Math.max(3, Math.min(20, steps)));
   const { dispatches, bytes: deviceBytes } = trainer.describe();
+  const ours = rounds.map((round) => round.step);
+  const beside =
+    peer === undefined
+      ? undefined
+      : await comparePeer(peer, ours, theirs, forwardProducts(dispatches, kernels));
   // Before the children start: their memory is not ours.
   const peak = process.platform === 'darwin' ? null : 1024 * process.resourceUsage().maxRSS;
   say('first steps');
   const times = await measureFirstStep(options, few);
 
-  const step = spreadOf(rounds.map((round) => round.step));
+  const step = spreadOf(ours);
   const threads = rounds.flatMap(({ javascript }) => (javascript === null ? [] : [javascript]));
   const epoch = step.median * Math.ceil(train.length / batchSize);
   return {
@@ -120,5 +190,6 @@ async function measure(options: BenchOptions, workshop: Workshop, trainer: Train
     deviceBytes,
     peakBytes: peak,
     kernels,
+    ...(beside === undefined ? {} : { peer: beside }),
   };
 }

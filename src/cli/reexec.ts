@@ -24,7 +24,8 @@ const driverFile = v.object({
   }),
 });
 
-function thisProcess(): Self {
+/** This process, as it was started. */
+export function thisProcess(): Self {
   return {
     platform: process.platform,
     env: process.env,
@@ -75,8 +76,15 @@ function forward(child: ChildProcess): () => void {
  */
 export async function reexec(self: Self = thisProcess()): Promise<number | undefined> {
   const env = driverEnvironment(self);
-  const [program, ...args] = self.command;
-  if (env === undefined || program === undefined) return undefined;
+  return env === undefined ? undefined : runAgain(self.command, env);
+}
+
+/** Runs a command in place of this process, as `reexec` does; resolves to undefined when it could not be started. */
+export async function runAgain(
+  [program, ...args]: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<number | undefined> {
+  if (program === undefined) return undefined;
   // The channel carries no messages: its end tells the child that we are gone (see signals.ts).
   const child = spawn(program, args, {
     env,

@@ -1,6 +1,6 @@
 // A device: one adapter's GPU with its facts, its errors parked until somebody can throw them, and a count of its bytes.
 
-import { noAdapterHint, requestGpu } from '#platform';
+import { noAdapterHint, platformBackend, requestGpu } from '#platform';
 import { HeddleError, messageOf } from '../errors.ts';
 import type { Pipeline } from './kernel.ts';
 import type { Storage } from './tensor.ts';
@@ -65,7 +65,7 @@ function describeAdapter(adapter: GPUAdapter): AdapterInfo {
     architecture: info.architecture,
     device: info.device,
     description: info.description,
-    backend: typeof info.backend === 'string' ? info.backend : '',
+    backend: typeof info.backend === 'string' ? info.backend : platformBackend,
     software: info.isFallbackAdapter === true || named,
     subgroupSize: fixed ? info.subgroupMinSize : 0,
   };

@@ -8,6 +8,9 @@ export * from './browser-files.ts';
 /** The value of a promise of the GPU: browsers wait without polling. */
 export const awaitGpu = <T>(promise: Promise<T>): Promise<T> => promise;
 
+/** What adapters compute with when they do not say: the browser chooses. */
+export const platformBackend = '';
+
 /** The browser's own WebGPU. Throws a HeddleError where the page has none. */
 export async function requestGpu(options: GpuOptions = {}): Promise<GPU> {
   if (options.adapter !== undefined) {

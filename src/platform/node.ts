@@ -6,6 +6,14 @@ import type { GpuOptions } from './gpu.ts';
 export * from './node-files.ts';
 export { awaitGpu } from './node-waiting.ts';
 
+const backends: Partial<Record<NodeJS.Platform, string>> = {
+  linux: 'vulkan',
+  darwin: 'metal',
+  win32: 'd3d12',
+};
+/** What adapters compute with when they do not say: Dawn for Node takes its platform's own unless told otherwise. */
+export const platformBackend = backends[process.platform] ?? '';
+
 /** WebGPU instances by their options. Losing one crashes the process natively, so they live as long as it does. */
 const instances = new Map<string, GPU>();
 
