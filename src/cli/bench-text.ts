@@ -1,6 +1,6 @@
 // A benchmark's result as text for people. Pure functions.
 
-import type { BenchResult, KernelTime, PeerResult, Spread } from './bench-result.ts';
+import type { BenchResult, KernelTime, PeerResult, SizeResult, Spread } from './bench-result.ts';
 import { bytesText, count, table } from './table.ts';
 
 const digits = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
@@ -108,10 +108,49 @@ export function peerText({ name, version, threads, step, ratio, gemm }: PeerResu
   return table(rows, { align: 'lrl' });
 }
 
+/** One sweep over sizes; times and speeds, and the time's growth from the row above. */
+export function sizesTable(sizes: readonly SizeResult[]): string {
+  let before: number | undefined;
+  const rows = sizes.map(({ batchSize, hidden, step, flops, skipped }) => {
+    const size = [count(batchSize), hidden.join(',')];
+    if (step === null) return [...size, 'skipped:', skipped ?? ''];
+    const seconds = step.median;
+    const growth = before === undefined ? '' : `×${(seconds / before).toFixed(2)}`;
+    before = seconds;
+    return [
+      ...size,
+      (1e3 * seconds).toPrecision(3),
+      rangeText(step),
+      digits((1e6 * seconds) / batchSize),
+      count(batchSize / seconds),
+      digits(flops / seconds / 1e9),
+      growth,
+    ];
+  });
+  const header = [
+    'batch',
+    'hidden',
+    'ms a step',
+    'lowest … highest',
+    'µs an image',
+    'images/s',
+    'GFLOP/s',
+    'time',
+  ];
+  // A reason for skipping is longer than any number; it must not widen the column that it stands in.
+  const widths = table([header, ...rows.filter((row) => row[2] !== 'skipped:')], { align: 'rlrlrrrr' });
+  const skipped = rows.filter((row) => row[2] === 'skipped:').map((row) => `batch ${row.join('  ')}\n`);
+  return `${widths}${skipped.join('')}`;
+}
+
 /** The whole result. */
 export function resultText(result: BenchResult): string {
   const parts = [`${jobText(result)}\n`, table(figures(result), { align: 'lrl' })];
   if (result.peer !== undefined) parts.push(peerText(result.peer));
   if (result.kernels !== null) parts.push(kernelTable(result.kernels));
+  for (const sweep of ['batch', 'hidden'] as const) {
+    const sizes = (result.sizes ?? []).filter((size) => size.sweep === sweep);
+    if (sizes.length > 0) parts.push(sizesTable(sizes));
+  }
   return parts.join('\n');
 }

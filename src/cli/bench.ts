@@ -2,13 +2,16 @@
 
 import { type Command, Option } from 'commander';
 import type { Trainer } from '../index.ts';
+import { againstText, compareResults, differences, readResult, writeJson } from './bench-against.ts';
 import { firstStep, measureFirstStep } from './bench-first-step.ts';
 import { endlessLoader, openTrainer, openWorkshop, shapeOf, type Workshop } from './bench-job.ts';
 import { forwardProducts, measureEvaluation, measureKernels, type Round, runRound } from './bench-measure.ts';
 import { openTorch, type Peer } from './bench-peer.ts';
 import { type BenchResult, type PeerResult, spreadOf } from './bench-result.ts';
+import { measureSizes } from './bench-sizes.ts';
 import { resultText, timeText } from './bench-text.ts';
 import { withThreads } from './bench-threads.ts';
+import { traceOf } from './bench-trace.ts';
 import { modelText } from './model.ts';
 import { type BenchOptions, benchOptions, declare, parseOptions } from './options.ts';
 import type { Session } from './session.ts';
@@ -24,6 +27,9 @@ Examples:
   heddle bench
   heddle bench --plain --batch-size 256 --hidden 1024,1024
   heddle bench --peer torch --threads 1             beside PyTorch, one core for each
+  heddle bench --save before.json                  and, after a change:
+  heddle bench --against before.json
+  heddle bench --sizes --trace steps.json          open the trace in ui.perfetto.dev
   heddle bench --json | tail -n 1 | jq .secondsPerStep`;
 
 /** Adds the command to the program. */
@@ -38,7 +44,7 @@ export function registerBench(program: Command, session: Session): void {
       session.exitCode = await dispatch(options, session);
     });
   declare(command, ['dataset', 'data', 'batchSize', 'hidden', 'plain', 'adapter', 'rounds', 'steps']);
-  declare(command, ['peer', 'threads', 'json']);
+  declare(command, ['peer', 'threads', 'sizes', 'save', 'against', 'trace', 'json']);
 }
 
 async function dispatch(options: BenchOptions, session: Session): Promise<number> {
@@ -58,6 +64,7 @@ async function dispatch(options: BenchOptions, session: Session): Promise<number
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 async function bench(options: BenchOptions): Promise<void> {
+  const earlier = options.against === undefined ? undefined : readResult(options.against);
   const workshop = await openWorkshop(options);
   let peer: Peer | undefined;
   try {
@@ -65,7 +72,7 @@ async function bench(options: BenchOptions): Promise<void> {
     try {
       if (options.peer === 'torch') peer = await openTorch(options, workshop.train);
       const result = await measure(options, workshop, trainer, peer);
-      process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : resultText(result));
+      report(options, result, earlier);
     } finally {
       trainer.destroy();
     }
@@ -73,6 +80,21 @@ async function bench(options: BenchOptions): Promise<void> {
     peer?.close();
     workshop.destroy();
   }
+}
+
+/** Prints the result, and its comparison with an earlier one; keeps it where it is to be kept. */
+function report(options: BenchOptions, result: BenchResult, earlier: BenchResult | undefined): void {
+  const { json, save, against = '' } = options;
+  const { stdout } = process;
+  if (save !== undefined) writeJson('--save', save, result);
+  if (earlier !== undefined && json) {
+    const figures = compareResults(result, earlier);
+    stdout.write(
+      `${JSON.stringify({ type: 'against', file: against, differences: differences(result, earlier), figures })}\n`,
+    );
+  }
+  stdout.write(json ? `${JSON.stringify(result)}\n` : resultText(result)); // in JSON the result comes last
+  if (earlier !== undefined && !json) stdout.write(`\n${againstText(result, earlier, against)}`);
 }
 
 /** Warming up takes at least so long, in ms, but no more rounds than these: caches, clocks and chunk sizes settle. */
@@ -153,6 +175,16 @@ async function measure(
       : await comparePeer(peer, ours, theirs, forwardProducts(dispatches, kernels));
   // Before the children start: their memory is not ours.
   const peak = process.platform === 'darwin' ? null : 1024 * process.resourceUsage().maxRSS;
+  if (options.trace !== undefined)
+    writeJson(
+      '--trace',
+      options.trace,
+      traceOf(
+        rounds.map(({ spans }) => spans),
+        kernels,
+      ),
+    );
+  const sizes = options.sizes ? await measureSizes(workshop, options.hidden, say) : undefined;
   say('first steps');
   const times = await measureFirstStep(options, few);
 
@@ -191,5 +223,6 @@ async function measure(
     peakBytes: peak,
     kernels,
     ...(beside === undefined ? {} : { peer: beside }),
+    ...(sizes === undefined ? {} : { sizes }),
   };
 }
