@@ -1,12 +1,23 @@
 // `--save` and `--against`: a result kept in a file, and another one held to it.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
 import { HeddleError } from '../index.ts';
 import { type BenchResult, benchResult, type Spread } from './bench-result.ts';
 import { rangeText, timeText } from './bench-text.ts';
 import { table } from './table.ts';
+
+/** Throws `file` for a path in no folder that can be written to: before anything is measured for it. */
+export function refuseUnwritable(option: string, path: string | undefined): void {
+  if (path === undefined) return;
+  try {
+    accessSync(dirname(path), constants.W_OK);
+  } catch (cause) {
+    throw new HeddleError('file', `${option}: ${path} could not be written: ${messageOf(cause)}`, { cause });
+  }
+}
 
 /** Keeps something as JSON. Throws `file` when it cannot be written. */
 export function writeJson(option: string, path: string, content: unknown): void {

@@ -3,6 +3,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { HeddleError } from '../errors.ts';
 import { runAgain, thisProcess } from './reexec.ts';
 
 const marker = 'HEDDLE_BENCH_THREADS';
@@ -23,10 +24,15 @@ function onCores(threads: number): string[] {
   return ['taskset', '-c', allowed.slice(0, threads).join(',')];
 }
 
-/** Runs this command again with so many threads and cores; undefined when it already has them. */
-export async function withThreads(threads: number): Promise<number | undefined> {
-  if (process.env[marker] === String(threads)) return undefined;
+/** Whether this process is the one that `withThreads` started. */
+export const hasThreads = (threads: number) => process.env[marker] === String(threads);
+
+/** Runs this command again with so many threads and cores; resolves to its exit code. */
+export async function withThreads(threads: number): Promise<number> {
   const count = String(threads);
   const env = { ...process.env, [marker]: count, LP_NUM_THREADS: count, OMP_NUM_THREADS: count };
-  return runAgain([...onCores(threads), ...thisProcess().command], env);
+  const code = await runAgain([...onCores(threads), ...thisProcess().command], env);
+  if (code === undefined)
+    throw new HeddleError('gpu', `--threads ${count}: this command could not start again`);
+  return code;
 }

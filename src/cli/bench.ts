@@ -2,7 +2,14 @@
 
 import { type Command, Option } from 'commander';
 import type { Trainer } from '../index.ts';
-import { againstText, compareResults, differences, readResult, writeJson } from './bench-against.ts';
+import {
+  againstText,
+  compareResults,
+  differences,
+  readResult,
+  refuseUnwritable,
+  writeJson,
+} from './bench-against.ts';
 import { firstStep, measureFirstStep } from './bench-first-step.ts';
 import { endlessLoader, openTrainer, openWorkshop, shapeOf, type Workshop } from './bench-job.ts';
 import { forwardProducts, measureEvaluation, measureKernels, type Round, runRound } from './bench-measure.ts';
@@ -10,7 +17,7 @@ import { openTorch, type Peer } from './bench-peer.ts';
 import { type BenchResult, type PeerResult, spreadOf } from './bench-result.ts';
 import { measureSizes } from './bench-sizes.ts';
 import { resultText, timeText } from './bench-text.ts';
-import { withThreads } from './bench-threads.ts';
+import { hasThreads, withThreads } from './bench-threads.ts';
 import { traceOf } from './bench-trace.ts';
 import { modelText } from './model.ts';
 import { type BenchOptions, benchOptions, declare, parseOptions } from './options.ts';
@@ -52,10 +59,9 @@ async function dispatch(options: BenchOptions, session: Session): Promise<number
     await firstStep(options);
     return 0;
   }
-  if (options.threads !== undefined) {
+  if (options.threads !== undefined && !hasThreads(options.threads)) {
     session.watch.dispose(); // the child has the signals
-    const code = await withThreads(options.threads);
-    if (code !== undefined) return code;
+    return withThreads(options.threads);
   }
   await bench(options);
   return 0;
@@ -64,6 +70,8 @@ async function dispatch(options: BenchOptions, session: Session): Promise<number
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 async function bench(options: BenchOptions): Promise<void> {
+  refuseUnwritable('--save', options.save);
+  refuseUnwritable('--trace', options.trace);
   const earlier = options.against === undefined ? undefined : readResult(options.against);
   const workshop = await openWorkshop(options);
   let peer: Peer | undefined;
@@ -86,7 +94,6 @@ async function bench(options: BenchOptions): Promise<void> {
 function report(options: BenchOptions, result: BenchResult, earlier: BenchResult | undefined): void {
   const { json, save, against = '' } = options;
   const { stdout } = process;
-  if (save !== undefined) writeJson('--save', save, result);
   if (earlier !== undefined && json) {
     const figures = compareResults(result, earlier);
     stdout.write(
@@ -95,6 +102,7 @@ function report(options: BenchOptions, result: BenchResult, earlier: BenchResult
   }
   stdout.write(json ? `${JSON.stringify(result)}\n` : resultText(result)); // in JSON the result comes last
   if (earlier !== undefined && !json) stdout.write(`\n${againstText(result, earlier, against)}`);
+  if (save !== undefined) writeJson('--save', save, result);
 }
 
 /** Warming up takes at least so long, in ms, but no more rounds than these: caches, clocks and chunk sizes settle. */
@@ -186,7 +194,7 @@ async function measure(
     );
   const sizes = options.sizes ? await measureSizes(workshop, options.hidden, say) : undefined;
   say('first steps');
-  const times = await measureFirstStep(options, few);
+  const times = await measureFirstStep(options, Math.ceil(few / 2));
 
   const step = spreadOf(ours);
   const threads = rounds.flatMap(({ javascript }) => (javascript === null ? [] : [javascript]));

@@ -143,7 +143,7 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   plain: ['--plain', 'one kernel per operation instead of the fused plan'],
   model: ['--model <run>', 'check at the shapes of a run’s model (default: the tutorial’s)'],
   report: ['--report [file]', 'a text to paste into an issue, on stdout or into a file'],
-  rounds: ['--rounds <n>', 'rounds to measure, after one that does not count', '7'],
+  rounds: ['--rounds <n>', 'rounds to measure, after a warm-up', '7'],
   steps: ['--steps <n>', 'training steps in a round', '100'],
   peer: ['--peer <name>', 'torch: the same job in PyTorch, in turn with ours'],
   threads: ['--threads <n>', 'CPU threads (and on Linux, cores) of a software driver and of the peer'],
