@@ -5,9 +5,9 @@ import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
 import { HeddleError } from '../index.ts';
-import { type BenchResult, benchResult, type Spread } from './bench-result.ts';
-import { rangeText, timeText } from './bench-text.ts';
-import { table } from './table.ts';
+import { type BenchResult, benchResult, type Spread, spreadOf } from './bench-result.ts';
+import { percent, rangeText, timeText } from './bench-text.ts';
+import { bytesText, table } from './table.ts';
 
 /** Throws `file` for a path in no folder that can be written to: before anything is measured for it. */
 export function refuseUnwritable(option: string, path: string | undefined): void {
@@ -47,17 +47,30 @@ export function readResult(path: string): BenchResult {
 /** One figure now and earlier. */
 export interface Comparison {
   readonly name: string;
+  readonly unit: 'seconds' | 'bytes' | 'share';
   readonly now: Spread;
   readonly before: Spread;
   /** Now as a share of before. */
   readonly ratio: number;
-  /** Whether the two spreads overlap, so that the difference may be none. */
-  readonly withinNoise: boolean;
+  /** Whether the two spreads overlap, so that the difference may be none; null for what is measured once. */
+  readonly withinNoise: boolean | null;
 }
 
 function compare(name: string, now: Spread, before: Spread): Comparison {
   const withinNoise = now.lowest <= before.highest && before.lowest <= now.highest;
-  return { name, now, before, ratio: now.median / before.median, withinNoise };
+  return { name, unit: 'seconds', now, before, ratio: now.median / before.median, withinNoise };
+}
+
+/** A figure that was measured once in each result; nothing where one of them lacks it. */
+function compareOnce(
+  name: string,
+  unit: Comparison['unit'],
+  now: number | null,
+  before: number | null,
+): Comparison[] {
+  if (now === null || before === null) return [];
+  const [a, b] = [spreadOf([now]), spreadOf([before])];
+  return [{ name, unit, now: a, before: b, ratio: now / before, withinNoise: null }];
 }
 
 const kernelSpread = ({
@@ -74,7 +87,7 @@ const kernelSpread = ({
   highest,
 });
 
-/** The times that both results have; dispatches are matched by label and kernel, sizes by their numbers. */
+/** The figures that both results have; dispatches are matched by label and kernel, sizes by their numbers. */
 export function compareResults(now: BenchResult, before: BenchResult): Comparison[] {
   const all = [
     compare('step', now.step, before.step),
@@ -82,6 +95,10 @@ export function compareResults(now: BenchResult, before: BenchResult): Compariso
     compare('evaluation', now.evaluation.seconds, before.evaluation.seconds),
     compare('first step, cold', now.firstStep.cold, before.firstStep.cold),
     compare('first step, warm', now.firstStep.warm, before.firstStep.warm),
+    ...compareOnce('CPU, JavaScript', 'share', now.cpu.javascript, before.cpu.javascript),
+    ...compareOnce('CPU, process', 'share', now.cpu.process, before.cpu.process),
+    ...compareOnce('GPU memory', 'bytes', now.deviceBytes, before.deviceBytes),
+    ...compareOnce('process memory', 'bytes', now.peakBytes, before.peakBytes),
   ];
   if (now.peer !== undefined && before.peer?.name === now.peer.name) {
     all.push(compare(`${now.peer.name}’s step`, now.peer.step, before.peer.step));
@@ -118,16 +135,18 @@ export function differences(now: BenchResult, before: BenchResult): string[] {
   });
 }
 
+const unitText = { seconds: timeText, bytes: bytesText, share: percent };
+
 /** The comparison as text. */
 export function againstText(now: BenchResult, before: BenchResult, path: string): string {
   const rows = compareResults(now, before).map((row) => [
     row.name,
-    timeText(row.now.median),
+    unitText[row.unit](row.now.median),
     rangeText(row.now),
-    timeText(row.before.median),
+    unitText[row.unit](row.before.median),
     rangeText(row.before),
     Number.isFinite(row.ratio) ? row.ratio.toFixed(2) : '',
-    row.withinNoise ? 'within noise' : row.ratio < 1 ? 'faster' : 'slower',
+    row.withinNoise === null ? '' : row.withinNoise ? 'within noise' : row.ratio < 1 ? 'faster' : 'slower',
   ]);
   const notes = differences(now, before).map((line) => `${line}\n`);
   const header = ['', 'now', '', 'before', '', 'ratio', ''];

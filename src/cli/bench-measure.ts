@@ -117,8 +117,19 @@ export function kernelTimes(
   });
 }
 
+/** A product of matrices, [m, k] times [k, n], and its GPU time. */
+export interface Product {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly seconds: number;
+}
+
 /** Products x·Wᵀ of float32 matrices in a step's forward pass with their GPU times: those that PyTorch can be held to. */
-export function forwardProducts(dispatches: readonly DispatchDescription[], kernels: KernelTime[] | null) {
+export function forwardProducts(
+  dispatches: readonly DispatchDescription[],
+  kernels: readonly KernelTime[] | null,
+): Product[] {
   return dispatches.flatMap(({ kernel, constants, params }, i) => {
     const { m, n, k } = params;
     const forward = constants.B_TRANSPOSED === true && constants.A_U8 !== true;

@@ -8,6 +8,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { type Dataset, HeddleError } from '../index.ts';
+import type { Product } from './bench-measure.ts';
+import { type PeerResult, spreadOf } from './bench-result.ts';
 import type { BenchOptions } from './options.ts';
 
 /** A peer, ready for work. It sleeps while it has none. */
@@ -35,6 +37,14 @@ const script = fileURLToPath(new URL('../../scripts/torch-peer.py', import.meta.
 const advice =
   'Install Python 3 with PyTorch (Debian and Ubuntu: `apt-get install python3-torch`; elsewhere `pip install torch`), ' +
   'or set HEDDLE_PYTHON to a Python that has it';
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined; // not an answer, whatever it is
+  }
+}
 
 /** Up to so many rows travel to the peer: the whole of FashionMNIST. */
 const mostRows = 60_000;
@@ -69,17 +79,17 @@ export async function openTorch({ batchSize, hidden, threads }: BenchOptions, tr
   child.once('error', (error) => {
     started = error;
   });
-  const gone = (line: string | undefined) => {
-    const told = v.safeParse(complaint, line === undefined ? undefined : JSON.parse(line));
+  const gone = (heard: unknown) => {
+    const told = v.safeParse(complaint, heard);
     const last = stderr.trimEnd().split('\n').at(-1) || 'it ended without a word';
     const reason = told.success ? told.output.error : (started?.message ?? last);
     return new HeddleError('file', `--peer torch: ${python}: ${reason}. ${advice}`);
   };
   const hear = async <Schema extends v.GenericSchema>(schema: Schema): Promise<v.InferOutput<Schema>> => {
     const next = await lines.next();
-    const line = next.done === true ? undefined : next.value;
-    const heard = v.safeParse(schema, line === undefined ? undefined : JSON.parse(line));
-    if (!heard.success) throw gone(line);
+    const said = next.done === true ? undefined : parsed(next.value);
+    const heard = v.safeParse(schema, said);
+    if (!heard.success) throw gone(said);
     return heard.output;
   };
   const ask = async (question: string): Promise<number> => {
@@ -108,4 +118,28 @@ export async function openTorch({ batchSize, hidden, threads }: BenchOptions, tr
     close();
     throw error;
   }
+}
+
+/** What a peer is compared with: seconds of a step by round, ours and theirs, and our products of matrices. */
+export interface Beside {
+  readonly ours: readonly number[];
+  readonly theirs: readonly number[];
+  readonly products: readonly Product[];
+  readonly hidden: readonly number[];
+}
+
+/** How a peer did beside us in the rounds, and alone in one product: that of the first two hidden layers if there is one. */
+export async function comparePeer(
+  peer: Peer,
+  { ours, theirs, products, hidden }: Beside,
+): Promise<PeerResult> {
+  const { name, version, threads } = peer;
+  const step = spreadOf(theirs);
+  const ratios = spreadOf(ours.map((seconds, i) => seconds / (theirs[i] as number)));
+  const ratio = { ...ratios, median: spreadOf(ours).median / step.median };
+  const product = products.find(({ k, n }) => k === hidden[0] && n === hidden[1]) ?? products[0];
+  if (product === undefined) return { name, version, threads, step, ratio, gemm: null };
+  const { m, n, k, seconds } = product;
+  const gemm = { m, n, k, ours: seconds, theirs: await peer.gemm(m, n, k) };
+  return { name, version, threads, step, ratio, gemm };
 }

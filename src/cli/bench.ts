@@ -13,8 +13,8 @@ import {
 import { firstStep, measureFirstStep } from './bench-first-step.ts';
 import { endlessLoader, openTrainer, openWorkshop, shapeOf, type Workshop } from './bench-job.ts';
 import { forwardProducts, measureEvaluation, measureKernels, type Round, runRound } from './bench-measure.ts';
-import { openTorch, type Peer } from './bench-peer.ts';
-import { type BenchResult, type PeerResult, spreadOf } from './bench-result.ts';
+import { comparePeer, openTorch, type Peer } from './bench-peer.ts';
+import { type BenchResult, spreadOf } from './bench-result.ts';
 import { measureSizes } from './bench-sizes.ts';
 import { resultText, timeText } from './bench-text.ts';
 import { hasThreads, withThreads } from './bench-threads.ts';
@@ -133,35 +133,6 @@ async function runRounds(options: BenchOptions, workshop: Workshop, trainer: Tra
   return { rounds, theirs };
 }
 
-/** How a peer did beside our rounds, and in the first product of two computed matrices if the step has one. */
-async function comparePeer(
-  peer: Peer,
-  ours: readonly number[],
-  theirs: readonly number[],
-  products: readonly {
-    readonly m: number;
-    readonly n: number;
-    readonly k: number;
-    readonly seconds: number;
-  }[],
-): Promise<PeerResult> {
-  const { name, version, threads } = peer;
-  const step = spreadOf(theirs);
-  const ratios = spreadOf(ours.map((seconds, i) => seconds / (theirs[i] as number)));
-  const ratio = { ...ratios, median: spreadOf(ours).median / step.median };
-  const [product] = products;
-  if (product === undefined) return { name, version, threads, step, ratio, gemm: null };
-  const { m, n, k, seconds } = product;
-  return {
-    name,
-    version,
-    threads,
-    step,
-    ratio,
-    gemm: { m, n, k, ours: seconds, theirs: await peer.gemm(m, n, k) },
-  };
-}
-
 async function measure(
   options: BenchOptions,
   workshop: Workshop,
@@ -180,7 +151,12 @@ async function measure(
   const beside =
     peer === undefined
       ? undefined
-      : await comparePeer(peer, ours, theirs, forwardProducts(dispatches, kernels));
+      : await comparePeer(peer, {
+          ours,
+          theirs,
+          products: forwardProducts(dispatches, kernels),
+          hidden: options.hidden,
+        });
   // Before the children start: their memory is not ours.
   const peak = process.platform === 'darwin' ? null : 1024 * process.resourceUsage().maxRSS;
   if (options.trace !== undefined)

@@ -13,6 +13,7 @@ import {
 } from '../../src/cli/bench-against.ts';
 import { endlessLoader } from '../../src/cli/bench-job.ts';
 import { flopsOf, kernelTimes } from '../../src/cli/bench-measure.ts';
+import { comparePeer, openTorch } from '../../src/cli/bench-peer.ts';
 import { type BenchResult, type Spread, spreadOf } from '../../src/cli/bench-result.ts';
 import { sizesFor } from '../../src/cli/bench-sizes.ts';
 import { peerText, resultText, sizesTable, timeText } from '../../src/cli/bench-text.ts';
@@ -161,6 +162,7 @@ describe('a comparison', () => {
     expect(verdict('step')?.withinNoise).toBe(true);
     expect(verdict('host, a step')?.withinNoise).toBe(false);
     expect(figures.map(({ name }) => name)).toContain('0.matmul');
+    expect(verdict('GPU memory')).toMatchObject({ unit: 'bytes', ratio: 1, withinNoise: null });
     const text = againstText(now, result, 'old.json');
     expect(text).toMatch(/^against old\.json\n/);
     expect(text).toMatch(/^step .* 4\.20 ms .* 4\.00 ms .* 1\.05 {2}within noise$/m);
@@ -318,6 +320,56 @@ describe('heddle bench', () => {
     const ended = await heddle([...small, ...more], { cwd: temporaryFolder() });
     expect([ended.code, ended.stdout]).toEqual([code, '']);
     expect(ended.stderr).toMatch(line);
+  });
+
+  // A PyTorch that anyone has: half a second a step.
+  const fake = `#!${process.execPath}
+    console.log('{"version":"9.9","threads":3}');
+    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      const [command, steps] = line.split(' ');
+      if (command === 'run') console.log(JSON.stringify({ seconds: steps / 2 }));
+      else process.exit(3);
+    });`;
+  const fakePython = (text: string) => {
+    const path = join(temporaryFolder(), 'python.cjs');
+    writeFileSync(path, text, { mode: 0o755 });
+    return path;
+  };
+  const options = parseOptions(benchOptions, {
+    dataset: 'synthetic',
+    batchSize: '2',
+    hidden: '8,4',
+    rounds: '1',
+    steps: '1',
+  });
+  const dataset = fromArrays({ inputs: new Uint8Array(12), targets: [0, 1, 2], inputShape: [4] });
+
+  test.skipIf(process.platform === 'win32')('a peer is asked for rounds and compared', async () => {
+    vi.stubEnv('HEDDLE_PYTHON', fakePython(fake));
+    const peer = await openTorch(options, dataset);
+    try {
+      expect(peer).toMatchObject({ name: 'torch', version: '9.9', threads: 3 });
+      expect(await peer.run(10)).toBe(0.5);
+      const beside = { ours: [1, 0.5, 0.25], theirs: [0.5, 0.5, 0.5], products: [], hidden: [8, 4] };
+      const compared = await comparePeer(peer, beside);
+      expect(compared.ratio).toEqual({ median: 1, lowest: 0.5, highest: 2 });
+      expect(compared.gemm).toBeNull();
+      const products = [{ m: 2, n: 4, k: 8, seconds: 1 }];
+      const dying = comparePeer(peer, { ...beside, products });
+      await expect(dying).rejects.toThrow(/^--peer torch: .*python\.cjs: it ended without a word/);
+    } finally {
+      peer.close();
+      vi.unstubAllEnvs();
+    }
+  });
+
+  test.skipIf(process.platform === 'win32').each([
+    ['{"error":"cannot import torch: No module"}', 'cannot import torch: No module. Install Python 3 with'],
+    ['Python 2.7', 'it ended without a word'],
+  ])('a peer that says %s is refused', async (says, message) => {
+    vi.stubEnv('HEDDLE_PYTHON', fakePython(`#!${process.execPath}\nconsole.log(${JSON.stringify(says)});`));
+    await expect(openTorch(options, dataset)).rejects.toThrow(message);
+    vi.unstubAllEnvs();
   });
 
   test('--peer torch without Python says what to install', async () => {
