@@ -1,6 +1,7 @@
 // The measurements of `heddle bench` that happen in its own process: rounds of steps, evaluation, GPU times.
 
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import {
   canProfile,
   type DataLoader,
@@ -27,6 +28,8 @@ export interface Round {
   /** CPU seconds by seconds passed. */
   readonly javascript: number | null;
   readonly process: number;
+  /** What the other processes of the machine took meanwhile: the less, the better the measurement. */
+  readonly others: number;
   readonly spans: readonly Span[];
 }
 
@@ -50,18 +53,27 @@ function processSeconds(): number {
   return (user + system) / 1e6;
 }
 
+/** CPU seconds of all processes. */
+function machineSeconds(): number {
+  const busy = cpus().map(({ times: { user, nice, sys, irq } }) => user + nice + sys + irq);
+  return busy.reduce((sum, milliseconds) => sum + milliseconds, 0) / 1000;
+}
+
 /** Trains for one epoch of `loader` and measures it. */
 export async function runRound(device: Device, trainer: Trainer, loader: DataLoader): Promise<Round> {
   const spans: Span[] = [];
   device.observe = (span) => spans.push(span);
-  const [threadBefore, processBefore, started] = [javascriptSeconds(), processSeconds(), performance.now()];
+  const [machineBefore, threadBefore] = [machineSeconds(), javascriptSeconds()];
+  const [processBefore, started] = [processSeconds(), performance.now()];
   try {
     for await (const _ of trainer.fit(loader, { epochs: 1, logEvery: loader.batches }));
   } finally {
     device.observe = undefined;
   }
   const seconds = (performance.now() - started) / 1000;
+  const own = processSeconds() - processBefore;
   const threadAfter = javascriptSeconds();
+  const all = machineSeconds() - machineBefore;
   const busy = spans.filter(({ name }) => name !== 'wait');
   const known = threadBefore !== undefined && threadAfter !== undefined;
   return {
@@ -69,7 +81,8 @@ export async function runRound(device: Device, trainer: Trainer, loader: DataLoa
     host: busy.reduce((sum, { start, end }) => sum + end - start, 0) / 1000 / loader.batches,
     submits: spans.filter(({ name }) => name === 'submit').length,
     javascript: known ? (threadAfter - threadBefore) / seconds : null,
-    process: (processSeconds() - processBefore) / seconds,
+    process: own / seconds,
+    others: Math.max(0, all - own) / seconds,
     spans,
   };
 }

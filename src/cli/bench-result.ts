@@ -91,7 +91,7 @@ export const benchResult = v.object({
   dispatchesPerStep: v.number(),
   submitsPerStep: v.number(),
   /** CPU time as a share of the time that passed: 1 is one core. Null where the system does not tell. */
-  cpu: v.object({ javascript: v.nullable(v.number()), process: v.number() }),
+  cpu: v.object({ javascript: v.nullable(v.number()), process: v.number(), others: v.number() }),
   evaluation: v.object({ images: v.number(), seconds: spread, shareOfEpoch: v.number() }),
   /** From the start of the process to the loss of its first step, with and without compiled shaders in the driver's cache. */
   firstStep: v.object({ cold: spread, warm: spread }),

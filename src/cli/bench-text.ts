@@ -23,6 +23,8 @@ export const percent = (share: number) => `${(100 * share).toFixed(share < 0.1 ?
 
 const plural = (n: number, one: string) => `${count(n)} ${one}${n === 1 ? '' : 's'}`;
 
+/** CPU of other processes, in cores, from which on a user should know of it. */
+const disturbance = 0.2;
 /** Less than this is no measure of how fast memory is. */
 const leastBytes = 64 * 1024;
 
@@ -82,6 +84,8 @@ function figures(result: BenchResult): string[][] {
   ];
   if (cpu.javascript !== null) rows.push(['CPU, JavaScript', percent(cpu.javascript), 'of a core']);
   rows.push(['CPU, process', percent(cpu.process), 'of a core']);
+  const disturbed = cpu.others > disturbance ? ': they disturb the measurement' : '';
+  rows.push(['CPU, others', percent(cpu.others), `of a core, by other processes${disturbed}`]);
   const share = `${count(evaluation.images)} images, ${percent(evaluation.shareOfEpoch)} of an epoch’s training`;
   rows.push(spread('evaluation', evaluation.seconds, share));
   rows.push(spread('first step, cold', firstStep.cold, 'from the start of the process'));

@@ -200,6 +200,7 @@ async function measure(
     cpu: {
       javascript: threads.length === 0 ? null : spreadOf(threads).median,
       process: spreadOf(rounds.map((round) => round.process)).median,
+      others: spreadOf(rounds.map(({ others }) => others)).median,
     },
     evaluation: { ...evaluation, shareOfEpoch: evaluation.seconds.median / epoch },
     firstStep: times,

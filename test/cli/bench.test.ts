@@ -50,7 +50,7 @@ const result: BenchResult = {
   host: around(0.0001),
   dispatchesPerStep: 2,
   submitsPerStep: 0.12,
-  cpu: { javascript: 0.08, process: 1.5 },
+  cpu: { javascript: 0.08, process: 1.5, others: 0.01 },
   evaluation: { images: 10000, seconds: around(0.2), shareOfEpoch: 0.05 },
   firstStep: { cold: around(5), warm: around(1) },
   deviceBytes: 9 * 2 ** 20,
@@ -229,6 +229,7 @@ dispatches, a step        2
 submits, a step       0.120
 CPU, JavaScript       8.0 %  of a core
 CPU, process          150 %  of a core
+CPU, others           1.0 %  of a core, by other processes
 evaluation           200 ms  (180 ms … 220 ms)  10,000 images, 5.0 % of an epoch’s training
 first step, cold     5.00 s  (4.50 s … 5.50 s)  from the start of the process
 first step, warm     1.00 s  (900 ms … 1.10 s)  shaders in the driver’s cache
@@ -246,6 +247,11 @@ loss.mean     mean_loss    50.0       40.0 … 60.0  4.8 %
     const text = resultText({ ...result, kernels: null });
     expect(text).toContain('this adapter has no timestamp-query');
     expect(text).not.toContain('GFLOP/s');
+  });
+
+  test('warns of other processes', () => {
+    const text = resultText({ ...result, cpu: { ...result.cpu, others: 0.97 } });
+    expect(text).toMatch(/^CPU, others {2,}97 % {2}of a core, by other processes: they disturb/m);
   });
 
   test('of a peer and of sizes', () => {
