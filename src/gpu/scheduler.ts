@@ -2,6 +2,7 @@
 // command buffer, submits it, and brings the steps' results back a little later. At most two submits are in flight.
 // After warm-up it creates no buffer, bind group or pipeline. Knows nothing of what a step computes.
 
+import { restFromGpu } from '#platform';
 import type { Device } from './device.ts';
 import type { Plan } from './plan.ts';
 import { readMapped } from './readback.ts';
@@ -58,6 +59,8 @@ interface Pace {
 /** A submit should take about this long: far from any watchdog, long enough to hide its overhead. */
 const targetChunkSeconds = 0.04;
 const maxInFlight = 2;
+/** The part of the time that a chunk should still take in which nobody need look whether it is done. */
+const restShare = 0.8;
 
 /**
  * A scheduler for plans that read `rings` and write one 32-bit result a slot into `results` ([slots]).
@@ -103,14 +106,15 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
     return made;
   };
 
-  /** Waits for a chunk and learns from how long it took. */
+  /** Waits for a chunk, at first without looking, and learns from how long it took. */
   const finish = async (
     pace: Pace,
     chunk: { storage: Storage; steps: number; start: number },
   ): Promise<ArrayBuffer> => {
+    const { secondsPerStep } = pace;
+    await restFromGpu(restShare * (chunk.start + chunk.steps * secondsPerStep - now()));
     const bytes = await readMapped(device, chunk.storage.buffer as GPUBuffer, 4 * chunk.steps);
     const measured = (now() - chunk.start) / chunk.steps;
-    const { secondsPerStep } = pace;
     if (!pace.warm) pace.warm = true;
     else if (secondsPerStep === 0) pace.secondsPerStep = measured;
     else pace.secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;

@@ -5,6 +5,9 @@ import type { GpuOptions } from './gpu.ts';
 
 export * from './browser-files.ts';
 
+/** Nothing to save by resting: browsers wait without polling. */
+export const restFromGpu = (_seconds: number): Promise<void> => Promise.resolve();
+
 /** The value of a promise of the GPU: browsers wait without polling. */
 export const awaitGpu = <T>(promise: Promise<T>): Promise<T> => promise;
 

@@ -25,6 +25,16 @@ async function napWhileWaiting(): Promise<void> {
   looping = false;
 }
 
+/**
+ * Resolves after `seconds`, in which nothing looks for finished work: for as long as surely nothing will be finished. Not
+ * even the naps' part of a core is then missing where the GPU is the CPU.
+ */
+export function restFromGpu(seconds: number): Promise<void> {
+  const milliseconds = Math.floor(seconds * 1000);
+  if (!(milliseconds >= 1)) return Promise.resolve();
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
 /** The value of a promise of the GPU; until it is there, the thread naps between the turns of its event loop. */
 export async function awaitGpu<T>(promise: Promise<T>): Promise<T> {
   if (waiting === 0) waitingSince = performance.now();

@@ -4,7 +4,7 @@ import { HeddleError, messageOf } from '../errors.ts';
 import type { GpuOptions } from './gpu.ts';
 
 export * from './node-files.ts';
-export { awaitGpu } from './node-waiting.ts';
+export { awaitGpu, restFromGpu } from './node-waiting.ts';
 
 const backends: Partial<Record<NodeJS.Platform, string>> = {
   linux: 'vulkan',
