@@ -24,13 +24,20 @@ function onCores(threads: number): string[] {
   return ['taskset', '-c', allowed.slice(0, threads).join(',')];
 }
 
+/** PyTorch's threads, and those of the libraries that multiply its matrices. */
+const blasThreads = (count: string) => ({
+  OMP_NUM_THREADS: count,
+  OPENBLAS_NUM_THREADS: count,
+  MKL_NUM_THREADS: count,
+});
+
 /** Whether this process is the one that `withThreads` started. */
 export const hasThreads = (threads: number) => process.env[marker] === String(threads);
 
 /** Runs this command again with so many threads and cores; resolves to its exit code. */
 export async function withThreads(threads: number): Promise<number> {
   const count = String(threads);
-  const env = { ...process.env, [marker]: count, LP_NUM_THREADS: count, OMP_NUM_THREADS: count };
+  const env = { ...process.env, [marker]: count, LP_NUM_THREADS: count, ...blasThreads(count) };
   const code = await runAgain([...onCores(threads), ...thisProcess().command], env);
   if (code === undefined)
     throw new HeddleError('gpu', `--threads ${count}: this command could not start again`);
