@@ -57,7 +57,7 @@ const BROKEN = 0x7fc00001u;   // the NaN that stands for a broken gradient or pa
 
 var<workgroup> a_tile: array<vec4f, SPLIT * TILE_K * STRIDE>; // [team][k][row / 4]
 var<workgroup> b_tile: array<vec4f, SPLIT * TILE_K * STRIDE>; // [team][k][column / 4]
-var<workgroup> partial: array<vec4f, (SPLIT + 1u) / 2u * TEAM * 4u>; // [team][row][invocation]: sums of the upper half of the teams
+var<workgroup> partial: array<vec4f, SPLIT / 2u * TEAM * 4u + 1u>; // [team][row][invocation]: sums of the upper half of the teams
 var<workgroup> row_partial: array<f32, THREADS>; // [strand][row]
 
 fn a_at(row: u32, k: u32) -> f32 {

@@ -38,6 +38,8 @@ export interface Device {
   readonly bytes: number;
   /** Names of kernels that launchers must not choose on this device; see `withoutKernels`. */
   readonly avoided: ReadonlySet<string>;
+  /** Names of kernel variants to use instead of a launcher's own choice, by its problem; see `withVariants`. */
+  readonly variants: ReadonlyMap<string, string>;
   /** Compiled kernels, by variant. Kept for the life of the device. */
   readonly pipelines: Map<string, Pipeline>;
   /** Variants that are being compiled now. */
@@ -143,6 +145,7 @@ function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
     limits: gpu.limits,
     features: [...gpu.features].sort(),
     avoided: new Set(),
+    variants: new Map(),
     pipelines: new Map(),
     compiling: new Map(),
     get bytes() {
@@ -189,4 +192,13 @@ function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
 export function withoutKernels(device: Device, names: readonly string[]): Device {
   const avoided: ReadonlySet<string> = new Set([...device.avoided, ...names]);
   return Object.create(device, { avoided: { value: avoided, enumerable: true } });
+}
+
+/**
+ * The same device, on which launchers use the variants named where they can run: what `tuneModel` found best there, or
+ * what an earlier run used. Destroying either destroys both.
+ */
+export function withVariants(device: Device, variants: ReadonlyMap<string, string>): Device {
+  const all = new Map([...device.variants, ...variants]);
+  return Object.create(device, { variants: { value: all, enumerable: true } });
 }

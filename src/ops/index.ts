@@ -13,7 +13,14 @@ export { crossEntropy } from './cross_entropy.ts';
 export { canFuseLinearCrossEntropy, linearCrossEntropy } from './linear_cross_entropy.ts';
 export { logSoftmax } from './log_softmax.ts';
 export { logSoftmaxBackward } from './log_softmax_backward.ts';
-export { type MatmulCore, type MatmulOptions, matmul, matmulCore, matmulCores } from './matmul.ts';
+export { type MatmulOptions, matmul } from './matmul.ts';
+export {
+  type MatmulCore,
+  type MatmulVariant,
+  matmulCore,
+  matmulCores,
+  matmulVariants,
+} from './matmul_variants.ts';
 export { meanLoss } from './mean_loss.ts';
 export { nllLoss } from './nll_loss.ts';
 export { nllLossBackward } from './nll_loss_backward.ts';

@@ -1,17 +1,18 @@
 // Launches matmul.wgsl and matmul_subgroup.wgsl: which core suits the adapter, how large its grid is, what its epilogue does.
 
 import { HeddleError } from '../errors.ts';
-import type { Device } from '../gpu/device.ts';
-import type { Recorder } from '../gpu/plan.ts';
+import type { DispatchDescription, Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
+import { matmulSubgroup as subgroupKernel, matmul as tileKernel } from './kernels.generated.ts';
 import {
-  type KernelName,
-  matmulSubgroup as subgroupKernel,
-  matmul as tileKernel,
-} from './kernels.generated.ts';
-
-/** The two matmul kernels: `tile` runs anywhere, `subgroup` is for software adapters with fixed subgroups. */
-export type MatmulCore = 'tile' | 'subgroup';
+  allMatmulVariants,
+  canStore,
+  type MatmulCore,
+  type MatmulVariant,
+  matmulKernelName,
+  matmulVariants,
+  variantOf,
+} from './matmul_variants.ts';
 
 /** C = A·B and what happens to C before it is stored. */
 export interface MatmulOptions {
@@ -41,50 +42,47 @@ export interface MatmulOptions {
   readonly sgd?: { readonly losses: Tensor; readonly step: Tensor };
   /** Overrides the choice of core, for tests. */
   readonly core?: MatmulCore;
+  /** Overrides the choice of variant, to measure it. */
+  readonly variant?: MatmulVariant;
 }
 
-/** Constants of a core that decide how it works, not what it computes. */
-export type MatmulTile = Readonly<Record<string, number>>;
-
-/**
- * The subgroup core's tile for C of m rows. With four lanes (SwiftShader) an iteration costs as much as a hundred
- * multiply-adds, hence the depth; with more (lavapipe) loads do, and beyond 28 KB of code they cost several times that.
- */
-function subgroupTile(lanes: number, m: number): { ROWS: number; QUADS: number; DEPTH: number } {
-  if (lanes === 4) return { ROWS: 16, QUADS: 2, DEPTH: 8 };
-  return { ROWS: m <= 16 && lanes === 8 ? 16 : m <= 32 ? 32 : 64, QUADS: 1, DEPTH: 2 };
+/** What `matmul` computes but for the values: what a choice among its variants is made by. */
+function problemOf(
+  { m, n, k }: Readonly<Record<'m' | 'n' | 'k', number>>,
+  flags: Readonly<Record<string, unknown>>,
+): string {
+  const set = problemFlags.filter((name) => flags[name] === true);
+  return [`${m}×${n}×${k}`, ...set].join(' ');
 }
 
-/** The tile core's: where large tiles would leave most of a GPU idle, small ones of which several teams share k. */
-function workgroupTile(m: number, n: number, k: number): { TILE: number; SPLIT: number } {
-  const large = Math.ceil(m / 32) * Math.ceil(n / 32);
-  return large < 256 && k >= 128 ? { TILE: 16, SPLIT: 8 } : { TILE: 32, SPLIT: 1 };
-}
+const problemFlags = [
+  'A_TRANSPOSED',
+  'B_TRANSPOSED',
+  'A_U8',
+  'B_U8',
+  'BIAS',
+  'MASK',
+  'RELU',
+  'ROW_SUMS',
+  'SGD',
+] as const;
 
-/** The cores that can run on this device, the one that suits it best first. */
-export function matmulCores(device: Device): readonly MatmulCore[] {
-  const { software, subgroupSize } = device.info;
-  if (![4, 8, 16].includes(subgroupSize)) return ['tile'];
-  return software ? ['subgroup', 'tile'] : ['tile', 'subgroup'];
-}
-
-/** The kernel that a core is. */
-export const matmulKernelName = (core: MatmulCore): KernelName =>
-  core === 'tile' ? 'matmul' : 'matmul_subgroup';
-
-/** Whether a core can compute a C of n columns: the subgroup core stores two neighbours at a time. */
-export const canStore = (core: MatmulCore, n: number): boolean => core === 'tile' || n % 2 === 0;
-
-/**
- * The core that `matmul` uses on this device for a C of n columns unless told otherwise. Throws a HeddleError when all are
- * to be avoided.
- */
-export function matmulCore(device: Device, n: number): MatmulCore {
-  const cores = matmulCores(device).filter((core) => canStore(core, n));
-  const core = cores.find((candidate) => !device.avoided.has(matmulKernelName(candidate)));
-  if (core !== undefined) return core;
-  const names = cores.map(matmulKernelName).join(' and ');
-  throw new HeddleError('gpu', `matmul: no kernel is left on this adapter: ${names} are to be avoided`);
+/** Of a recorded matmul, its problem and the variant that was chosen for it; undefined for other dispatches. */
+export function matmulChoice({
+  kernel,
+  constants,
+  params,
+}: Pick<DispatchDescription, 'kernel' | 'constants' | 'params'>):
+  | { readonly problem: string; readonly variant: MatmulVariant }
+  | undefined {
+  const variant = allMatmulVariants.find(
+    (candidate) =>
+      matmulKernelName(candidate.core) === kernel &&
+      (candidate.lanes === 0 || candidate.lanes === constants.LANES) &&
+      Object.entries(candidate.constants).every(([name, value]) => constants[name] === value),
+  );
+  if (variant === undefined) return undefined;
+  return { problem: problemOf(params as Record<'m' | 'n' | 'k', number>, constants), variant };
 }
 
 const describe = (tensor: Tensor, transposed: boolean) =>
@@ -156,23 +154,30 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
   const grid = (columns: number, rows: number) =>
     [Math.ceil(n / columns) + (rowSums === undefined ? 0 : 1), Math.ceil(m / rows), 1] as const;
 
-  const core = options.core ?? matmulCore(recorder.device, n);
+  const { device } = recorder;
+  const shape = { m, n, k, bTransposed };
+  const choose = (): MatmulVariant => {
+    if (options.core !== undefined) return variantOf(device, options.core, shape);
+    const chosen = device.variants.get(problemOf(shape, epilogue));
+    const variants = matmulVariants(device, shape);
+    return variants.find(({ name }) => name === chosen) ?? (variants[0] as MatmulVariant);
+  };
+  const { core, constants } = options.variant ?? choose();
   if (!canStore(core, n))
     throw new HeddleError('usage', `${label}: the ${core} core cannot store rows of ${n}, an odd number`);
   if (core === 'tile') {
-    const tile = workgroupTile(m, n, k);
-    const constants = { ...epilogue, ...tile };
+    const side = constants.TILE as number;
     recorder.dispatch(tileKernel, {
       label,
       bindings,
       params,
-      constants,
-      workgroups: grid(tile.TILE, tile.TILE),
+      constants: { ...epilogue, ...constants },
+      workgroups: grid(side, side),
     });
     return c;
   }
-  const lanes = recorder.device.info.subgroupSize;
-  const tile = subgroupTile(lanes, m);
+  const lanes = device.info.subgroupSize;
+  const { ROWS, QUADS, DEPTH } = constants as Record<'ROWS' | 'QUADS' | 'DEPTH', number>;
   recorder.dispatch(subgroupKernel, {
     label,
     bindings,
@@ -180,12 +185,12 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     constants: {
       ...epilogue,
       LANES: lanes,
-      ...tile,
+      ...constants,
       A_VECTOR: aTransposed ? m % 4 === 0 : k % 2 === 0,
       B_VECTOR: bTransposed ? k % 2 === 0 : n % 4 === 0,
-      K_TAIL: k % tile.DEPTH !== 0,
+      K_TAIL: k % DEPTH !== 0,
     },
-    workgroups: grid(4 * tile.QUADS * lanes, tile.ROWS),
+    workgroups: grid(4 * QUADS * lanes, ROWS),
   });
   return c;
 }

@@ -6,7 +6,7 @@ import { type Device, withoutKernels } from '../gpu/device.ts';
 import type { DispatchDescription } from '../gpu/plan.ts';
 import { namedParameters } from '../nn/parameters.ts';
 import { type CheckResult, checkDispatch, dispatchKey } from '../ops/check.ts';
-import { matmulCores, matmulKernelName } from '../ops/matmul.ts';
+import { matmulCores, matmulKernelName } from '../ops/matmul_variants.ts';
 import { createArenas } from './arenas.ts';
 import type { InputSpec } from './feed.ts';
 import type { Job } from './plans.ts';

@@ -3,7 +3,8 @@
 
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { canStore, type MatmulCore, matmul, matmulCore, matmulCores } from '../../src/ops/matmul.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { canStore, type MatmulCore, matmulCore, matmulCores } from '../../src/ops/matmul_variants.ts';
 import * as reference from '../../src/ops/reference.ts';
 import { run } from '../../src/ops/run.ts';
 import { expectWithin } from '../support/compare.ts';

@@ -12,13 +12,8 @@ import { crossEntropy } from '../../src/ops/cross_entropy.ts';
 import { linearCrossEntropy } from '../../src/ops/linear_cross_entropy.ts';
 import { logSoftmax } from '../../src/ops/log_softmax.ts';
 import { logSoftmaxBackward } from '../../src/ops/log_softmax_backward.ts';
-import {
-  canStore,
-  type MatmulCore,
-  type MatmulOptions,
-  matmulCore,
-  matmul as matmulOp,
-} from '../../src/ops/matmul.ts';
+import { type MatmulOptions, matmul as matmulOp } from '../../src/ops/matmul.ts';
+import { canStore, type MatmulCore, matmulCore } from '../../src/ops/matmul_variants.ts';
 import { meanLoss } from '../../src/ops/mean_loss.ts';
 import { nllLoss } from '../../src/ops/nll_loss.ts';
 import { nllLossBackward } from '../../src/ops/nll_loss_backward.ts';

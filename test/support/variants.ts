@@ -2,6 +2,7 @@
 // take both values; u32 constants take what the tables here say, and one that is in no table is an error.
 
 import type { ConstantValues, KernelSpec } from '../../src/gpu/kernel.ts';
+import { allMatmulVariants } from '../../src/ops/matmul_variants.ts';
 
 /** u32 constants that no launcher sets: they keep the value written in the file. */
 const writtenInFile: Readonly<Record<string, readonly string[]>> = {
@@ -14,18 +15,10 @@ const writtenInFile: Readonly<Record<string, readonly string[]>> = {
 /** u32 constants that launchers set, in the combinations they set. */
 const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, number>>[]>> = {
   linear_cross_entropy: [1, 3, 10, 16].flatMap((CLASSES) => [1, 8].map((STRANDS) => ({ CLASSES, STRANDS }))),
-  matmul: [
-    { TILE: 16, SPLIT: 8 },
-    { TILE: 32, SPLIT: 1 },
-  ],
-  matmul_subgroup: [
-    { LANES: 4, ROWS: 16, QUADS: 2, DEPTH: 8 },
-    { LANES: 8, ROWS: 16, QUADS: 1, DEPTH: 2 },
-    { LANES: 8, ROWS: 32, QUADS: 1, DEPTH: 2 },
-    { LANES: 8, ROWS: 64, QUADS: 1, DEPTH: 2 },
-    { LANES: 16, ROWS: 32, QUADS: 1, DEPTH: 2 },
-    { LANES: 16, ROWS: 64, QUADS: 1, DEPTH: 2 },
-  ],
+  matmul: allMatmulVariants.filter(({ core }) => core === 'tile').map(({ constants }) => constants),
+  matmul_subgroup: allMatmulVariants
+    .filter(({ core }) => core === 'subgroup')
+    .map(({ lanes, constants }) => ({ LANES: lanes, ...constants })),
 };
 
 /** What no launcher asks for, each with the reason. A rule holds for every kernel that has the constants it names. */

@@ -17,7 +17,7 @@ import {
   type VerdictEvent,
   withoutKernels,
 } from '../../src/index.ts';
-import { matmulCore, matmulCores } from '../../src/ops/matmul.ts';
+import { matmulCore, matmulCores } from '../../src/ops/matmul_variants.ts';
 import { breakKernels, type Fault } from '../support/break-kernels.ts';
 import { floats, integers } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';

@@ -1,0 +1,126 @@
+// Which variants the two matmul kernels have, which of them an adapter can run, and which one suits it for a shape unless
+// its owner has measured (`heddle tune`). Knows nothing of recording.
+
+import { HeddleError } from '../errors.ts';
+import type { Device } from '../gpu/device.ts';
+import type { KernelName } from './kernels.generated.ts';
+
+/** The two matmul kernels: `tile` runs anywhere, `subgroup` is for software adapters with fixed subgroups. */
+export type MatmulCore = 'tile' | 'subgroup';
+
+/** A core and the constants that decide how it works, not what it computes. */
+export interface MatmulVariant {
+  /** `tile 32×1`, `subgroup 64×1×2`: the core and the values of its constants. */
+  readonly name: string;
+  readonly core: MatmulCore;
+  readonly constants: Readonly<Record<string, number>>;
+  /** Subgroups that it is meant for; 0 when that does not matter. */
+  readonly lanes: number;
+}
+
+/** C [m, n] = A·B over k, and whether B lies transposed. */
+export interface MatmulShape {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly bTransposed: boolean;
+}
+
+const variant = (core: MatmulCore, lanes: number, constants: Record<string, number>): MatmulVariant => ({
+  name: `${core} ${Object.values(constants).join('×')}`,
+  core,
+  constants,
+  lanes,
+});
+const tile = (TILE: number, SPLIT: number) => variant('tile', 0, { TILE, SPLIT });
+const subgroup = (lanes: number, ROWS: number, QUADS: number, DEPTH: number) =>
+  variant('subgroup', lanes, { ROWS, QUADS, DEPTH });
+
+/** A variant and when it is the right one for want of measurements. */
+interface Row {
+  readonly variant: MatmulVariant;
+  readonly suits: (shape: MatmulShape) => boolean;
+}
+
+const always = () => true;
+const never = () => false;
+/** Large tiles would leave most of a GPU idle: several teams then share k. */
+const isSmall = ({ m, n, k }: MatmulShape) => Math.ceil(m / 32) * Math.ceil(n / 32) < 256 && k >= 128;
+
+/**
+ * By core, the first that suits wins; those that never do are there to be measured.
+ * Subgroups, measured on SwiftShader (4 lanes) and lavapipe (8; 16 when it is told to): with four lanes an iteration costs
+ * as much as a hundred multiply-adds, hence the depth; with more lanes loads do, and beyond 28 KB of code they cost several
+ * times that, so ROWS·QUADS·DEPTH stays at 128. Tiles: estimates for hardware GPUs, measured on none.
+ */
+const table: readonly Row[] = [
+  { variant: subgroup(4, 16, 2, 8), suits: always },
+  { variant: subgroup(4, 32, 1, 2), suits: never },
+  { variant: subgroup(8, 16, 1, 2), suits: ({ m }) => m <= 16 },
+  { variant: subgroup(8, 64, 1, 2), suits: ({ m, bTransposed }) => m > 32 && bTransposed },
+  { variant: subgroup(8, 32, 2, 2), suits: always },
+  { variant: subgroup(16, 32, 1, 2), suits: ({ m }) => m <= 32 },
+  { variant: subgroup(16, 64, 1, 2), suits: always },
+  { variant: tile(16, 8), suits: isSmall },
+  { variant: tile(16, 4), suits: never },
+  { variant: tile(32, 2), suits: never },
+  { variant: tile(64, 1), suits: never },
+  { variant: tile(32, 1), suits: always },
+];
+
+/** Every variant there is, for any adapter. */
+export const allMatmulVariants: readonly MatmulVariant[] = table.map((row) => row.variant);
+
+/** The cores that can run on this device, the one that suits it best first. */
+export function matmulCores(device: Device): readonly MatmulCore[] {
+  const { software, subgroupSize } = device.info;
+  if (!table.some(({ variant: { lanes } }) => lanes !== 0 && lanes === subgroupSize)) return ['tile'];
+  return software ? ['subgroup', 'tile'] : ['tile', 'subgroup'];
+}
+
+/** The kernel that a core is. */
+export const matmulKernelName = (core: MatmulCore): KernelName =>
+  core === 'tile' ? 'matmul' : 'matmul_subgroup';
+
+/** Whether a core can compute a C of n columns: the subgroup core stores two neighbours at a time. */
+export const canStore = (core: MatmulCore, n: number): boolean => core === 'tile' || n % 2 === 0;
+
+/** Cores for a C of n columns that are not to be avoided, best first. Throws a HeddleError `gpu` when none is left. */
+function coresFor(device: Device, n: number): readonly MatmulCore[] {
+  const cores = matmulCores(device).filter((core) => canStore(core, n));
+  const left = cores.filter((core) => !device.avoided.has(matmulKernelName(core)));
+  if (left.length > 0) return left;
+  const names = cores.map(matmulKernelName).join(' and ');
+  throw new HeddleError('gpu', `matmul: no kernel is left on this adapter: ${names} are to be avoided`);
+}
+
+/**
+ * The core that `matmul` uses on this device for a C of n columns unless told otherwise. Throws a HeddleError when all are
+ * to be avoided.
+ */
+export const matmulCore = (device: Device, n: number): MatmulCore => coresFor(device, n)[0] as MatmulCore;
+
+/** Of a core, the variant that suits a shape. */
+export function variantOf(device: Device, core: MatmulCore, shape: MatmulShape): MatmulVariant {
+  const lanes = core === 'tile' ? 0 : device.info.subgroupSize;
+  const row = table.find(
+    ({ variant: candidate, suits }) => candidate.core === core && candidate.lanes === lanes && suits(shape),
+  );
+  if (row === undefined) {
+    throw new HeddleError('usage', `matmul: the ${core} core has no variant for subgroups of ${lanes}`);
+  }
+  return row.variant;
+}
+
+/** What this device can compute a shape with, its default first. Throws a HeddleError `gpu` when nothing is left. */
+export function matmulVariants(device: Device, shape: MatmulShape): readonly MatmulVariant[] {
+  const cores = coresFor(device, shape.n);
+  const preferred = variantOf(device, cores[0] as MatmulCore, shape);
+  const others = allMatmulVariants.filter(
+    ({ core, lanes, name }) =>
+      cores.includes(core) &&
+      (core === 'tile' || lanes === device.info.subgroupSize) &&
+      name !== preferred.name,
+  );
+  return [preferred, ...others];
+}
