@@ -11,6 +11,7 @@ export {
   type DeviceOptions,
   openDevice,
   withoutKernels,
+  withVariants,
 } from './gpu/device.ts';
 export type { DispatchDescription } from './gpu/plan.ts';
 export { canProfile, type DispatchProfile } from './gpu/profiler.ts';
@@ -37,3 +38,4 @@ export type {
 export type { InputSpec } from './train/feed.ts';
 export type { FitOptions } from './train/fit.ts';
 export { createTrainer, type StepDescription, type Trainer, type TrainerOptions } from './train/trainer.ts';
+export { type TuneCandidate, type TuneEvent, type TuneOptions, tuneModel } from './train/tune.ts';

@@ -36,11 +36,13 @@ export function jobArguments({
   hidden,
   plain,
   adapter,
+  kernels,
 }: BenchOptions): readonly string[] {
   return [
     ...['--dataset', dataset, '--batch-size', String(batchSize), '--hidden', hidden.join(',')],
     ...(data === undefined ? [] : ['--data', data]),
     ...(adapter === undefined ? [] : ['--adapter', adapter]),
+    ...(kernels === undefined ? [] : ['--kernels', kernels]),
     ...(plain ? ['--plain'] : []),
   ];
 }

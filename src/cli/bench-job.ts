@@ -17,7 +17,8 @@ import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
 import { buildModel, refuseTooLarge, type Shape } from './model.ts';
 import type { BenchOptions } from './options.ts';
 import { count } from './table.ts';
-import { applyVerdicts, type Sound } from './verdicts.ts';
+import { prepareDevice } from './tuning.ts';
+import type { Sound } from './verdicts.ts';
 
 /** The device and the data of a benchmark. */
 export interface Workshop {
@@ -35,7 +36,7 @@ export async function openWorkshop(options: BenchOptions, quiet = false): Promis
   const { adapter } = options;
   const opened = await openDevice({ exactTimestamps: true, ...(adapter === undefined ? {} : { adapter }) });
   try {
-    const sound = applyVerdicts(opened, options);
+    const sound = prepareDevice(opened, options);
     const [train, test] = early ?? (await load());
     if (!quiet) process.stderr.write(`${syntheticNotice(train)}${sound.notice}`);
     return { sound, device: sound.device, train, test, destroy: () => opened.destroy() };

@@ -50,7 +50,17 @@ export function registerBench(program: Command, session: Session): void {
       const options = parseOptions(benchOptions, raw);
       session.exitCode = await dispatch(options, session);
     });
-  declare(command, ['dataset', 'data', 'batchSize', 'hidden', 'plain', 'adapter', 'rounds', 'steps']);
+  declare(command, [
+    'dataset',
+    'data',
+    'batchSize',
+    'hidden',
+    'plain',
+    'kernels',
+    'adapter',
+    'rounds',
+    'steps',
+  ]);
   declare(command, ['peer', 'threads', 'sizes', 'save', 'against', 'trace', 'json']);
 }
 

@@ -11,7 +11,7 @@ import { readRunFile, readRunRecord } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
 import { count } from './table.ts';
-import { applyVerdicts } from './verdicts.ts';
+import { prepareDevice } from './tuning.ts';
 
 const examples = `
 Prints accuracy, average loss, precision, recall and F1 of each class, and the confusion matrix.
@@ -41,7 +41,7 @@ async function evaluate(run: string, options: EvalOptions): Promise<number> {
   const early = mayDownload(source) ? undefined : await loadSplit('test', source);
   const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {
-    const { device, choice, notice } = applyVerdicts(opened, options);
+    const { device, choice, notice } = prepareDevice(opened, options);
     const test = early ?? (await loadSplit('test', source));
     const shape = { inputFeatures: test.inputs.length / test.length, hidden, classes: test.classes.length };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);

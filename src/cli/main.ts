@@ -12,6 +12,7 @@ import { reexec } from './reexec.ts';
 import type { Session } from './session.ts';
 import { watchSignals } from './signals.ts';
 import { registerTrain } from './train.ts';
+import { registerTune } from './tune.ts';
 import { heddleVersion } from './versions.ts';
 
 const overview = `
@@ -36,6 +37,7 @@ registerTrain(program, session);
 registerEval(program, session);
 registerDoctor(program, session);
 registerPlan(program, session);
+registerTune(program, session);
 registerBench(program, session);
 
 function fail(error: unknown): number {

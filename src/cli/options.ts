@@ -59,6 +59,7 @@ const fields = {
   format: oneOf('auto', 'bar', 'pytorch'),
   adapter: v.exactOptional(text('part of an adapter’s name')),
   plain: flag,
+  kernels: v.exactOptional(text('default, or the folder of a run')),
 };
 
 /** Options of `heddle train`. */
@@ -95,9 +96,23 @@ export const planOptions = v.object({
   adapter: fields.adapter,
   json: flag,
   plain: flag,
+  kernels: fields.kernels,
 });
 /** Options of `heddle plan`, checked. */
 export type PlanOptions = v.InferOutput<typeof planOptions>;
+
+/** Options of `heddle tune`. */
+export const tuneOptions = v.object({
+  batchSize: fields.batchSize,
+  hidden: fields.hidden,
+  plain: flag,
+  adapter: fields.adapter,
+  budget: wholeNumber(1),
+  forget: flag,
+  json: flag,
+});
+/** Options of `heddle tune`, checked. */
+export type TuneOptions = v.InferOutput<typeof tuneOptions>;
 
 /** Options of `heddle bench`. */
 export const benchOptions = v.object({
@@ -106,6 +121,7 @@ export const benchOptions = v.object({
   batchSize: fields.batchSize,
   hidden: fields.hidden,
   plain: flag,
+  kernels: fields.kernels,
   adapter: fields.adapter,
   rounds: wholeNumber(1),
   steps: wholeNumber(1),
@@ -121,7 +137,12 @@ export const benchOptions = v.object({
 /** Options of `heddle bench`, checked. */
 export type BenchOptions = v.InferOutput<typeof benchOptions>;
 
-type Name = keyof typeof fields | 'model' | 'report' | Exclude<keyof BenchOptions, 'firstStep'>;
+type Name =
+  | keyof typeof fields
+  | 'model'
+  | 'report'
+  | keyof TuneOptions
+  | Exclude<keyof BenchOptions, 'firstStep'>;
 
 /** Each option as commander and `--help` know it: flags, description, default. */
 const declarations: Record<Name, readonly [flags: string, description: string, fallback?: string]> = {
@@ -141,6 +162,9 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   format: ['--format <name>', 'auto, bar, or pytorch (the tutorial’s text)', 'auto'],
   adapter: ['--adapter <name>', 'part of the adapter’s name, where there are several'],
   plain: ['--plain', 'one kernel per operation instead of the fused plan'],
+  kernels: ['--kernels <name>', 'default, or a run whose kernel variants to use (default: the tuned ones)'],
+  budget: ['--budget <seconds>', 'compile no further variants after so long', '60'],
+  forget: ['--forget', 'go back to the untuned variants'],
   model: ['--model <run>', 'check at the shapes of a run’s model (default: the tutorial’s)'],
   report: ['--report [file]', 'a text to paste into an issue, on stdout or into a file'],
   rounds: ['--rounds <n>', 'rounds to measure, after a warm-up', '7'],

@@ -8,7 +8,7 @@ import { declare, type PlanOptions, parseOptions, planOptions } from './options.
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
 import { bytesText, count, cut, table } from './table.ts';
-import { applyVerdicts } from './verdicts.ts';
+import { prepareDevice } from './tuning.ts';
 
 const examples = `
 Each line is a dispatch: its label, the kernel, the grid of workgroups, the bytes of the tensors it reads and of those it
@@ -32,7 +32,7 @@ export function registerPlan(program: Command, session: Session): void {
     .action(async (raw: Record<string, unknown>) => {
       session.exitCode = await plan(parseOptions(planOptions, raw));
     });
-  declare(command, ['batchSize', 'hidden', 'plain', 'json', 'adapter']);
+  declare(command, ['batchSize', 'hidden', 'plain', 'kernels', 'json', 'adapter']);
 }
 
 /** Bytes bound for reading, and bound for writing. */
@@ -69,7 +69,7 @@ export function planText(
 async function plan(options: PlanOptions): Promise<number> {
   const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {
-    const { device, choice, notice } = applyVerdicts(opened, options);
+    const { device, choice, notice } = prepareDevice(opened, options);
     const { plain } = choice;
     process.stderr.write(notice);
     const { batchSize, hidden } = options;

@@ -12,6 +12,13 @@ const runRecord = v.object({
     batchSize: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
     hidden: v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   }),
+  kernels: v.exactOptional(
+    v.object({
+      plain: v.boolean(),
+      avoided: v.array(v.string()),
+      variants: v.exactOptional(v.record(v.string(), v.string())),
+    }),
+  ),
 });
 
 /** The part of run.json that says what was trained. */

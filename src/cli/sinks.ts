@@ -11,6 +11,8 @@ export interface RunEvent {
     readonly plain: boolean;
     readonly avoided: readonly string[];
     readonly used: readonly string[];
+    /** The variant chosen for each matrix product; `--kernels RUN` chooses them again. */
+    readonly variants: Readonly<Record<string, string>>;
   };
   readonly dataset: {
     readonly name: string;

@@ -26,7 +26,8 @@ import { createRunFolder, type RunFolder, refuseUsed, runFiles } from './run-fol
 import type { Session } from './session.ts';
 import { adapterFacts, adapterText, type RunEvent, type Sink, textSink } from './sinks.ts';
 import { count } from './table.ts';
-import { applyVerdicts, type Sound } from './verdicts.ts';
+import { prepareDevice, variantsUsed } from './tuning.ts';
+import type { Sound } from './verdicts.ts';
 import { versions } from './versions.ts';
 
 const examples = `
@@ -66,7 +67,7 @@ export function registerTrain(program: Command, session: Session): void {
     'seed',
     'shuffle',
   ]);
-  declare(command, ['limit', 'logEvery', 'out', 'json', 'format', 'adapter', 'plain']);
+  declare(command, ['limit', 'logEvery', 'out', 'json', 'format', 'adapter', 'plain', 'kernels']);
 }
 
 interface Data {
@@ -85,7 +86,7 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
   const early = mayDownload(options) ? undefined : await loadData(options);
   const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {
-    const sound = applyVerdicts(opened, options);
+    const sound = prepareDevice(opened, options);
     const { device } = sound;
     const data = early ?? (await loadData(options));
     const [inputFeatures, classes] = [
@@ -114,7 +115,8 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
     try {
       const compiled = (performance.now() - started) / 1000;
       const kernels = trainer.describe().dispatches.length;
-      process.stderr.write(`${kernels} dispatches a step, compiled in ${compiled.toFixed(1)} s\n`);
+      const pipelines = `${device.pipelines.size} pipelines compiled in parallel in ${compiled.toFixed(1)} s`;
+      process.stderr.write(`${kernels} dispatches a step; ${pipelines}\n`);
       return await runTraining({ options, session, sound, data, shape, trainer });
     } finally {
       trainer.destroy();
@@ -147,13 +149,15 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
     kind: 'mlp',
     ...(options.out === undefined ? {} : { out: options.out }),
   });
+  const { dispatches } = trainer.describe();
   const run: RunEvent = {
     type: 'run',
     adapter: adapterFacts(sound.device.info),
     kernels: {
       plain: sound.choice.plain,
       avoided: sound.choice.avoid,
-      used: [...new Set(trainer.describe().dispatches.map(({ kernel }) => kernel))],
+      used: [...new Set(dispatches.map(({ kernel }) => kernel))],
+      variants: variantsUsed(dispatches),
     },
     dataset: {
       name: options.dataset,

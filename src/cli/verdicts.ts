@@ -1,18 +1,12 @@
 // What `heddle doctor` found out about kernels on an adapter, kept in the user's cache for the commands that train: one
 // file an adapter, driver, version and set of kernels, with an entry for each model that has kernels which are wrong.
 
-import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
 import { type Device, HeddleError, type KernelChoice, withoutKernels } from '../index.ts';
-import { allKernels } from '../ops/kernels.generated.ts';
-import { cacheFolder } from '../platform/cache-folder.ts';
-import { writeWhole } from './run-folder.ts';
-import { adapterFacts, adapterText } from './sinks.ts';
-import { versions } from './versions.ts';
+import { kernelCachePath, writeKernelCache } from './kernel-cache.ts';
+import { adapterText } from './sinks.ts';
 
 /** What was found for one model. */
 export interface Verdict {
@@ -33,20 +27,6 @@ const verdictFile = v.object({
   ),
 });
 type Models = v.InferOutput<typeof verdictFile>['models'];
-
-/** Where the verdicts on this adapter are kept. Another driver, version or shader is another file. */
-function pathOf(device: Device): string {
-  const hash = createHash('sha256').update(JSON.stringify(adapterFacts(device.info)));
-  const { heddle, webgpu } = versions();
-  hash.update(`${heddle} ${webgpu}`);
-  for (const { source } of allKernels) hash.update(source);
-  const { platform, env } = process;
-  return join(
-    cacheFolder({ platform, env, home: homedir() }),
-    'kernels',
-    `${hash.digest('hex').slice(0, 16)}.json`,
-  );
-}
 
 function readModels(path: string): Models {
   let text: string;
@@ -72,7 +52,7 @@ function readModels(path: string): Models {
 
 /** Keeps what was found for a model; forgets what was found before. Throws `file` when the cache cannot be written. */
 export function rememberVerdict(device: Device, model: string, { wrong, right }: Verdict): void {
-  const path = pathOf(device);
+  const path = kernelCachePath(device, '');
   const { [model]: _, ...models } = readModels(path);
   if (wrong.length > 0) {
     const ways = right.map(({ avoid, plain }) => ({ avoid: [...avoid], plain }));
@@ -82,13 +62,7 @@ export function rememberVerdict(device: Device, model: string, { wrong, right }:
     rmSync(path, { force: true });
     return;
   }
-  try {
-    mkdirSync(dirname(path), { recursive: true });
-  } catch (cause) {
-    throw new HeddleError('file', `${dirname(path)} could not be made: ${messageOf(cause)}`, { cause });
-  }
-  const adapter = adapterFacts(device.info);
-  writeWhole(path, Buffer.from(`${JSON.stringify({ adapter, versions: versions(), models }, null, 2)}\n`));
+  writeKernelCache(path, device, { models });
 }
 
 /** A device with the verdicts on it applied. */
@@ -112,7 +86,7 @@ export function choiceText({ avoid, plain }: KernelChoice): string {
  * Throws a HeddleError `gpu` when there is no such way.
  */
 export function applyVerdicts(device: Device, { plain }: { plain: boolean }): Sound {
-  const path = pathOf(device);
+  const path = kernelCachePath(device, '');
   const models = readModels(path);
   const verdicts = Object.values(models);
   const [first, ...others] = verdicts;

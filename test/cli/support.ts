@@ -135,7 +135,7 @@ export const someEvents: readonly CliEvent[] = [
       backend: 'vulkan',
       software: true,
     },
-    kernels: { plain: false, avoided: [], used: ['matmul', 'sgd'] },
+    kernels: { plain: false, avoided: [], used: ['matmul', 'sgd'], variants: {} },
     dataset: { name: 'fashion-mnist', synthetic: false, train: 60000, test: 10000 },
     model: '784-512-512-10',
     parameters: 669706,

@@ -1,0 +1,100 @@
+// What `heddle tune` measured, kept in the user's cache for the commands that use a GPU; and the device with all that is
+// known of its kernels: doctor's verdicts, then the tuned variants or those of an earlier run.
+
+import { readFileSync, rmSync } from 'node:fs';
+import * as v from 'valibot';
+import { messageOf } from '../errors.ts';
+import {
+  type Device,
+  type DispatchDescription,
+  HeddleError,
+  withoutKernels,
+  withVariants,
+} from '../index.ts';
+import { matmulChoice } from '../ops/matmul.ts';
+import { allMatmulVariants } from '../ops/matmul_variants.ts';
+import { kernelCachePath, writeKernelCache } from './kernel-cache.ts';
+import { readRunRecord } from './run-record.ts';
+import { applyVerdicts, type Sound } from './verdicts.ts';
+
+const known = new Set(allMatmulVariants.map(({ name }) => name));
+const tuningFile = v.object({
+  variants: v.record(
+    v.string(),
+    v.pipe(
+      v.string(),
+      v.check((name) => known.has(name), 'a kernel variant that this version has'),
+    ),
+  ),
+});
+
+/** The variants tuned for this adapter, by problem; none when nobody has tuned. Throws `file` for a damaged file. */
+export function readTuning(device: Device): ReadonlyMap<string, string> {
+  const path = kernelCachePath(device, '.tuned');
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return new Map();
+    throw new HeddleError(
+      'file',
+      `${path}, what \`heddle tune\` found, cannot be read: ${messageOf(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
+  try {
+    return new Map(Object.entries(v.parse(tuningFile, JSON.parse(text)).variants));
+  } catch (cause) {
+    const what = `${path}, what \`heddle tune\` found, is damaged: ${messageOf(cause)}`;
+    throw new HeddleError('file', `${what}. Run \`heddle tune --forget\``, { cause });
+  }
+}
+
+/** Keeps choices beside those kept before; the path where. Throws `file` when the cache cannot be written. */
+export function rememberTuning(device: Device, choices: ReadonlyMap<string, string>): string {
+  const path = kernelCachePath(device, '.tuned');
+  const variants = Object.fromEntries([...readTuning(device), ...choices]);
+  writeKernelCache(path, device, { measured: new Date().toISOString(), variants });
+  return path;
+}
+
+/** Forgets all choices for this adapter; the path where they were. */
+export function forgetTuning(device: Device): string {
+  const path = kernelCachePath(device, '.tuned');
+  rmSync(path, { force: true });
+  return path;
+}
+
+/** The variants that recorded work uses, by problem. */
+export function variantsUsed(dispatches: readonly DispatchDescription[]): Record<string, string> {
+  const choices = dispatches.flatMap((dispatch) => matmulChoice(dispatch) ?? []);
+  return Object.fromEntries(choices.map(({ problem, variant }) => [problem, variant.name]));
+}
+
+/** The name that asks for the untuned choices. */
+export const untuned = 'default';
+
+/**
+ * The device as it is to be used: without kernels that are wrong there, and with the variants that `kernels` asks for:
+ * those of a run's folder, `default`, or when left out the tuned ones. A run's plan (plain or fused) comes with its kernels.
+ */
+export function prepareDevice(device: Device, options: { plain: boolean; kernels?: string }): Sound {
+  const { kernels } = options;
+  if (kernels !== undefined && kernels !== untuned) {
+    const { kernels: used } = readRunRecord(kernels);
+    const sound = applyVerdicts(withoutKernels(device, used?.avoided ?? []), {
+      plain: options.plain || (used?.plain ?? false),
+    });
+    const variants = new Map(Object.entries(used?.variants ?? {}));
+    for (const name of variants.values()) {
+      if (known.has(name)) continue;
+      throw new HeddleError('usage', `--kernels ${kernels}: this version has no kernel variant '${name}'`);
+    }
+    return { ...sound, device: withVariants(sound.device, variants) };
+  }
+  const sound = applyVerdicts(device, options);
+  const tuned = kernels === untuned ? new Map<string, string>() : readTuning(device);
+  return tuned.size === 0 ? sound : { ...sound, device: withVariants(sound.device, tuned) };
+}
