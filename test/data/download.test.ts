@@ -38,7 +38,7 @@ async function server(answer: Answer) {
   return started;
 }
 
-const limits = { attempts: 3, backoffMs: 5, stallMs: 600, totalMs: 8000 };
+const limits = { attempts: 3, backoffMs: 5, stallMs: 1500, totalMs: 20_000 };
 const cached = () =>
   existsSync(join(root, 'heddle/small')) ? readdirSync(join(root, 'heddle/small')).sort() : [];
 const load = (mirrors: string[], names = ['images'], more = {}) =>
