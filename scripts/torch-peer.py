@@ -80,7 +80,7 @@ def busy_threads():
     return max(1, round((time.process_time() - cpu) / (time.perf_counter() - start)))
 
 
-say({"version": torch.__version__, "threads": busy_threads()})
+say({"version": torch.__version__, "threads": job["threads"] or busy_threads()})
 for line in sys.stdin:
     command, *numbers = line.split()
     seconds = {"run": run, "gemm": gemm}[command](*map(int, numbers))

@@ -1,6 +1,6 @@
 // `--save` and `--against`: a result kept in a file, and another one held to it.
 
-import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
@@ -9,11 +9,14 @@ import { type BenchResult, benchResult, type Spread, spreadOf } from './bench-re
 import { percent, rangeText, timeText } from './bench-text.ts';
 import { bytesText, table } from './table.ts';
 
-/** Throws `file` for a path in no folder that can be written to: before anything is measured for it. */
+/** Throws `file` for a path that cannot be written to: before anything is measured for it. */
 export function refuseUnwritable(option: string, path: string | undefined): void {
   if (path === undefined) return;
   try {
     accessSync(dirname(path), constants.W_OK);
+    if (!existsSync(path)) return;
+    if (statSync(path).isDirectory()) throw new Error('it is a folder');
+    accessSync(path, constants.W_OK);
   } catch (cause) {
     throw new HeddleError('file', `${option}: ${path} could not be written: ${messageOf(cause)}`, { cause });
   }
@@ -118,6 +121,11 @@ export function compareResults(now: BenchResult, before: BenchResult): Compariso
   return all;
 }
 
+const variantsText = (variants: Readonly<Record<string, string>>) =>
+  Object.entries(variants)
+    .map(([problem, name]) => `${name} for ${problem}`)
+    .join(', ');
+
 /** What makes two results not quite comparable, a line each. */
 export function differences(now: BenchResult, before: BenchResult): string[] {
   const facts = ({ versions, kernels: _, ...result }: BenchResult): [string, unknown][] => [
@@ -126,6 +134,7 @@ export function differences(now: BenchResult, before: BenchResult): string[] {
       (name): [string, unknown] => [name, result[name]],
     ),
     ['avoided kernels', result.avoided.join(', ') || 'none'],
+    ['kernel variants', variantsText(result.variants)],
     ...Object.entries(versions),
   ];
   const earlier = new Map(facts(before));

@@ -80,6 +80,8 @@ export const benchResult = v.object({
   batchSize: v.number(),
   plain: v.boolean(),
   avoided: v.array(v.string()),
+  /** The variant of each matrix product. */
+  variants: v.record(v.string(), v.string()),
   /** What `--threads` asked for. */
   threads: v.nullable(v.number()),
   rounds: v.number(),

@@ -23,6 +23,7 @@ import { modelText } from './model.ts';
 import { type BenchOptions, benchOptions, declare, parseOptions } from './options.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
+import { variantsUsed } from './tuning.ts';
 import { versions } from './versions.ts';
 
 const examples = `
@@ -199,6 +200,7 @@ async function measure(
     batchSize,
     plain: sound.choice.plain,
     avoided: [...sound.choice.avoid],
+    variants: variantsUsed(dispatches),
     threads: options.threads ?? null,
     rounds: rounds.length,
     steps,

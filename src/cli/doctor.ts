@@ -15,6 +15,7 @@ import {
   nn,
   openDevice,
   optim,
+  withVariants,
 } from '../index.ts';
 import { buildModel, modelText, refuseTooLarge, type Shape } from './model.ts';
 import { type DoctorOptions, declare, doctorOptions, parseOptions } from './options.ts';
@@ -23,6 +24,7 @@ import { readRunRecord } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterFacts } from './sinks.ts';
 import { bytesText, count, cut, table } from './table.ts';
+import { readTuning } from './tuning.ts';
 import { choiceText, rememberVerdict, type Verdict } from './verdicts.ts';
 import { type Versions, versions } from './versions.ts';
 
@@ -175,7 +177,8 @@ async function examine(
   refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
   const kernels: CheckResult[] = [];
   let verdict: Verdict = { wrong: [], right: [] };
-  const checks = checkModel(device, {
+  // The variants that training uses here: those that were tuned, where somebody has.
+  const checks = checkModel(withVariants(device, readTuning(device)), {
     model: buildModel(shape),
     loss: nn.crossEntropyLoss(),
     optimizer: optim.sgd({ lr: 1e-3 }),

@@ -26,7 +26,7 @@ import { createRunFolder, type RunFolder, refuseUsed, runFiles } from './run-fol
 import type { Session } from './session.ts';
 import { adapterFacts, adapterText, type RunEvent, type Sink, textSink } from './sinks.ts';
 import { count } from './table.ts';
-import { prepareDevice, variantsUsed } from './tuning.ts';
+import { prepareDevice, variantNotice, variantsUsed } from './tuning.ts';
 import type { Sound } from './verdicts.ts';
 import { versions } from './versions.ts';
 
@@ -150,6 +150,8 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
     ...(options.out === undefined ? {} : { out: options.out }),
   });
   const { dispatches } = trainer.describe();
+  const variants = variantsUsed(dispatches);
+  process.stderr.write(variantNotice(options, sound.device, variants));
   const run: RunEvent = {
     type: 'run',
     adapter: adapterFacts(sound.device.info),
@@ -157,7 +159,7 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
       plain: sound.choice.plain,
       avoided: sound.choice.avoid,
       used: [...new Set(dispatches.map(({ kernel }) => kernel))],
-      variants: variantsUsed(dispatches),
+      variants,
     },
     dataset: {
       name: options.dataset,

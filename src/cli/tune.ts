@@ -73,6 +73,7 @@ async function tune(options: TuneOptions): Promise<number> {
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     stderr.write(`${notice}tuning ${modelText(shape)}, batch ${batchSize}, on ${adapterText(device.info)}\n`);
     const events: TuneEvent[] = [];
+    let path = '';
     for await (const event of tuneModel(device, {
       model: buildModel(shape),
       loss: nn.crossEntropyLoss(),
@@ -83,10 +84,10 @@ async function tune(options: TuneOptions): Promise<number> {
       budget,
     })) {
       events.push(event);
+      path = rememberTuning(device, new Map([[event.problem, event.best]])); // Ctrl-C keeps what is known
       stderr.write(`${event.problem}: ${event.candidates.length} variants, best ${event.best}\n`);
       if (json) stdout.write(`${JSON.stringify(event)}\n`);
     }
-    const path = rememberTuning(device, new Map(events.map(({ problem, best }) => [problem, best])));
     if (json) {
       const facts = { type: 'tuned', adapter: adapterFacts(device.info), file: path };
       stdout.write(`${JSON.stringify(facts)}\n`);

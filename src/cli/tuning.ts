@@ -18,15 +18,7 @@ import { readRunRecord } from './run-record.ts';
 import { applyVerdicts, type Sound } from './verdicts.ts';
 
 const known = new Set(allMatmulVariants.map(({ name }) => name));
-const tuningFile = v.object({
-  variants: v.record(
-    v.string(),
-    v.pipe(
-      v.string(),
-      v.check((name) => known.has(name), 'a kernel variant that this version has'),
-    ),
-  ),
-});
+const tuningFile = v.object({ variants: v.record(v.string(), v.string()) });
 
 /** The variants tuned for this adapter, by problem; none when nobody has tuned. Throws `file` for a damaged file. */
 export function readTuning(device: Device): ReadonlyMap<string, string> {
@@ -45,7 +37,8 @@ export function readTuning(device: Device): ReadonlyMap<string, string> {
     );
   }
   try {
-    return new Map(Object.entries(v.parse(tuningFile, JSON.parse(text)).variants));
+    const { variants } = v.parse(tuningFile, JSON.parse(text));
+    return new Map(Object.entries(variants).filter(([, name]) => known.has(name))); // some may have gone since
   } catch (cause) {
     const what = `${path}, what \`heddle tune\` found, is damaged: ${messageOf(cause)}`;
     throw new HeddleError('file', `${what}. Run \`heddle tune --forget\``, { cause });
@@ -63,7 +56,11 @@ export function rememberTuning(device: Device, choices: ReadonlyMap<string, stri
 /** Forgets all choices for this adapter; the path where they were. */
 export function forgetTuning(device: Device): string {
   const path = kernelCachePath(device, '.tuned');
-  rmSync(path, { force: true });
+  try {
+    rmSync(path, { force: true });
+  } catch (cause) {
+    throw new HeddleError('file', `${path} could not be removed: ${messageOf(cause)}`, { cause });
+  }
   return path;
 }
 
@@ -71,6 +68,19 @@ export function forgetTuning(device: Device): string {
 export function variantsUsed(dispatches: readonly DispatchDescription[]): Record<string, string> {
   const choices = dispatches.flatMap((dispatch) => matmulChoice(dispatch) ?? []);
   return Object.fromEntries(choices.map(({ problem, variant }) => [problem, variant.name]));
+}
+
+/** A line that says where recorded work could not follow the variants of `--kernels RUN`; empty where it did. */
+export function variantNotice(
+  { kernels }: { kernels?: string },
+  { variants }: Device,
+  used: Readonly<Record<string, string>>,
+): string {
+  if (kernels === undefined || kernels === untuned) return '';
+  const all = Object.entries(used);
+  const followed = all.filter(([problem, name]) => variants.get(problem) === name);
+  if (followed.length === all.length) return '';
+  return `--kernels ${kernels}: ${followed.length} of ${all.length} products use its variants; the others are of another size, or its variants cannot run here\n`;
 }
 
 /** The name that asks for the untuned choices. */
@@ -84,15 +94,23 @@ export function prepareDevice(device: Device, options: { plain: boolean; kernels
   const { kernels } = options;
   if (kernels !== undefined && kernels !== untuned) {
     const { kernels: used } = readRunRecord(kernels);
-    const sound = applyVerdicts(withoutKernels(device, used?.avoided ?? []), {
-      plain: options.plain || (used?.plain ?? false),
-    });
-    const variants = new Map(Object.entries(used?.variants ?? {}));
-    for (const name of variants.values()) {
+    if (used?.variants === undefined)
+      throw new HeddleError(
+        'usage',
+        `--kernels ${kernels}: its run.json does not say which variants it used`,
+      );
+    for (const name of Object.values(used.variants)) {
       if (known.has(name)) continue;
       throw new HeddleError('usage', `--kernels ${kernels}: this version has no kernel variant '${name}'`);
     }
-    return { ...sound, device: withVariants(sound.device, variants) };
+    const plain = options.plain || used.plain;
+    const sound = applyVerdicts(withoutKernels(device, used.avoided), { plain });
+    const avoid = [...new Set([...sound.choice.avoid, ...used.avoided])];
+    return {
+      ...sound,
+      choice: { ...sound.choice, avoid },
+      device: withVariants(sound.device, new Map(Object.entries(used.variants))),
+    };
   }
   const sound = applyVerdicts(device, options);
   const tuned = kernels === untuned ? new Map<string, string>() : readTuning(device);

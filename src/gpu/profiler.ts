@@ -87,7 +87,7 @@ export async function profilePlan(
     return {
       label: name,
       kernel,
-      seconds: sorted[Math.floor(sorted.length / 2)] as number,
+      seconds: ((sorted[(sorted.length - 1) >> 1] as number) + (sorted[sorted.length >> 1] as number)) / 2,
       lowest: sorted[0] as number,
       highest: sorted.at(-1) as number,
     };

@@ -61,6 +61,8 @@ const targetChunkSeconds = 0.04;
 const maxInFlight = 2;
 /** The part of the time that a chunk should still take in which nobody need look whether it is done. */
 const restShare = 0.8;
+/** Bringing back what is done takes less than this, in seconds. */
+const atOnce = 0.0005;
 
 /**
  * A scheduler for plans that read `rings` and write one 32-bit result a slot into `results` ([slots]).
@@ -106,17 +108,24 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
     return made;
   };
 
-  /** Waits for a chunk, at first without looking, and learns from how long it took. */
+  /**
+   * Waits for a chunk, at first without looking, and learns from how long it took: no more than that, if it was done when
+   * we looked, since then we rested too long, or the consumer of the results took its time, or the process was stopped.
+   */
   const finish = async (
     pace: Pace,
     chunk: { storage: Storage; steps: number; start: number },
   ): Promise<ArrayBuffer> => {
     const { secondsPerStep } = pace;
-    await restFromGpu(restShare * (chunk.start + chunk.steps * secondsPerStep - now()));
+    const expected = chunk.start + chunk.steps * secondsPerStep - now();
+    await restFromGpu(restShare * Math.min(expected, targetChunkSeconds));
+    const looked = now();
     const bytes = await readMapped(device, chunk.storage.buffer as GPUBuffer, 4 * chunk.steps);
-    const measured = (now() - chunk.start) / chunk.steps;
+    const end = now();
+    const measured = (end - chunk.start) / chunk.steps;
     if (!pace.warm) pace.warm = true;
     else if (secondsPerStep === 0) pace.secondsPerStep = measured;
+    else if (end - looked < atOnce) pace.secondsPerStep = 0.9 * Math.min(secondsPerStep, measured);
     else pace.secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;
     return bytes;
   };

@@ -44,7 +44,8 @@ export function crossEntropyLoss(): Loss {
       };
     },
     forwardLinear(context, { label, x, weight, bias }, batch, gradient) {
-      if (!canFuseLinearCrossEntropy(x, weight)) return undefined;
+      const { avoided } = context.recorder.device;
+      if (avoided.has('linear_cross_entropy') || !canFuseLinearCrossEntropy(x, weight)) return undefined;
       const { logits, dLogits } = linearCrossEntropy(context.recorder, {
         label: `${label}.cross_entropy`,
         x,

@@ -17,12 +17,15 @@ let looping = false;
 async function napWhileWaiting(): Promise<void> {
   if (looping) return;
   looping = true;
-  while (waiting > 0) {
-    await new Promise(setImmediate); // timers and signals are served, and Dawn looks
-    const waited = performance.now() - waitingSince;
-    if (waiting > 0) Atomics.wait(alarm, 0, 0, Math.min(longestNap, waited * napShare));
+  try {
+    while (waiting > 0) {
+      await new Promise(setImmediate); // timers and signals are served, and Dawn looks
+      const waited = performance.now() - waitingSince;
+      if (waiting > 0) Atomics.wait(alarm, 0, 0, Math.min(longestNap, waited * napShare));
+    }
+  } finally {
+    looping = false;
   }
-  looping = false;
 }
 
 /**

@@ -6,6 +6,7 @@ import { type Device, withoutKernels } from '../gpu/device.ts';
 import type { DispatchDescription } from '../gpu/plan.ts';
 import { namedParameters } from '../nn/parameters.ts';
 import { type CheckResult, checkDispatch, dispatchKey } from '../ops/check.ts';
+import type { KernelName } from '../ops/kernels.generated.ts';
 import { matmulCores, matmulKernelName } from '../ops/matmul_variants.ts';
 import { createArenas } from './arenas.ts';
 import type { InputSpec } from './feed.ts';
@@ -40,12 +41,23 @@ interface Way {
   readonly dispatches: readonly DispatchDescription[];
 }
 
-/** Ways to train on this device, the fastest first: cores that are passed over are to be avoided. */
+const head: KernelName = 'linear_cross_entropy';
+
+/**
+ * Ways to train on this device, the fastest first: cores that are passed over are to be avoided; the fused plan can also do
+ * without the kernel that makes the last layer's logits and their loss together.
+ */
 function choicesFor(device: Device): KernelChoice[] {
   const cores = matmulCores(device)
     .map(matmulKernelName)
     .filter((name) => !device.avoided.has(name));
-  return [false, true].flatMap((plain) => cores.map((_, i) => ({ avoid: cores.slice(0, i), plain })));
+  const passedOver = cores.map((_, i) => cores.slice(0, i));
+  return [
+    ...passedOver.flatMap((avoid) =>
+      [avoid, [...avoid, head]].map((names) => ({ avoid: names, plain: false })),
+    ),
+    ...passedOver.map((avoid) => ({ avoid, plain: true })),
+  ];
 }
 
 /**

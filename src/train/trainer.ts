@@ -86,8 +86,8 @@ export interface Trainer {
   describe(): StepDescription;
   /**
    * GPU seconds of each dispatch of the recorded step, in its order: the median of `repeats` replays (default 20) on the
-   * rows that came last, or on zeros, with their spread. Parameters stay as they are; gradients and loss become those
-   * of the replays. Open the device with `exactTimestamps` for times below some 65 µs. Throws a HeddleError `usage` when
+   * rows that came last, or on zeros, with their spread. Parameters stay as they are (its
+   * steps have a learning rate of 0) unless a gradient is not finite; gradients and loss become those of the replays. Open the device with `exactTimestamps` for times below some 65 µs. Throws a HeddleError `usage` when
    * nothing is recorded yet, `gpu` where the adapter has no timestamps.
    */
   profile(options?: { readonly repeats?: number }): Promise<DispatchProfile[]>;

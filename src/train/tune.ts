@@ -93,11 +93,13 @@ async function measure(
   variants: readonly MatmulVariant[],
   repeats: number,
 ): Promise<{ profiles: DispatchProfile[]; dispatches: readonly DispatchDescription[] }> {
+  // The first dispatch wakes the GPU up: it is one too many, and its time counts for nobody.
   const plan = await record(device, 'tune', 1, (recorder) => {
-    for (const variant of variants) recordAgain(recorder, dispatch, variant);
+    for (const variant of [...variants.slice(0, 1), ...variants]) recordAgain(recorder, dispatch, variant);
   });
   try {
-    return { profiles: await profilePlan(device, plan, { slot: 0, repeats }), dispatches: plan.dispatches };
+    const profiles = await profilePlan(device, plan, { slot: 0, repeats });
+    return { profiles: profiles.slice(1), dispatches: plan.dispatches.slice(1) };
   } finally {
     plan.destroy();
   }
@@ -147,6 +149,11 @@ export async function* tuneModel(
       // Some drivers compile when a kernel first runs: a candidate is ready after one measurement that does not count.
       if (ready.length > 0 && (performance.now() - started) / 1000 > budget) skipped.push(variant.name);
       else if (await runs(device, dispatch, variant)) ready.push(variant);
+      else if (ready.length === 0)
+        throw new HeddleError(
+          'gpu',
+          `tune: ${dispatch.label} does not run by the variant in use, ${variant.name}`,
+        );
     }
     const { profiles, dispatches: tried } = await measure(device, dispatch, ready, repeats);
     const candidates = profiles.map(({ seconds, lowest, highest }, i) => {
@@ -156,6 +163,7 @@ export async function* tuneModel(
     let best = used.variant;
     for (const candidate of candidates.toSorted((x, y) => x.seconds - y.seconds)) {
       if (candidate.seconds > worthIt * used.seconds) break;
+      if (candidate.seconds === 0) continue; // less than the timestamps can tell
       const index = candidates.indexOf(candidate);
       const { ok } = await checkDispatch(device, tried[index] as DispatchDescription);
       if (!ok) continue; // fast, and wrong
@@ -173,7 +181,7 @@ async function runs(device: Device, dispatch: DispatchDescription, variant: Matm
     return true;
   } catch (error) {
     device.check();
-    if (error instanceof HeddleError && error.code === 'gpu') return false;
+    if (error instanceof HeddleError && (error.code === 'gpu' || error.code === 'limit')) return false;
     throw error;
   }
 }

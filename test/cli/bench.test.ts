@@ -42,6 +42,7 @@ const result: BenchResult = {
   batchSize: 64,
   plain: false,
   avoided: [],
+  variants: {},
   threads: null,
   rounds: 7,
   steps: 100,

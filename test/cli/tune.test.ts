@@ -20,7 +20,7 @@ describe('heddle tune', { timeout }, () => {
     const ended = await heddle(['tune', ...sizes, '--json'], machine);
     expect(ended.code).toBe(0);
     const events = records(ended.stdout);
-    expect(events.at(-1)).toMatchObject({ type: 'tuned', adapter: { software: true } });
+    expect(events.at(-1)).toMatchObject({ type: 'tuned' });
     const [name] = readdirSync(folder);
     const path = join(folder, name as string);
     expect(events.at(-1)).toMatchObject({ file: path });
@@ -30,11 +30,10 @@ describe('heddle tune', { timeout }, () => {
     for (const { problem, best } of measured) expect(kept.variants[String(problem)]).toBe(best);
 
     // The choices of another time, by hand: whatever was measured, these are not what would be chosen untuned.
-    const [subgroups, tiles] = [/^subgroup /, /^tile /];
     const untuned = await heddle([...run, '--kernels', 'default', '--out', 'untuned'], machine);
     expect(untuned.code).toBe(0);
     const before: Record<string, string> = kernelsOf('untuned').variants;
-    for (const used of Object.values(before)) expect(used).toMatch(subgroups);
+    for (const used of Object.values(before)) expect(used).not.toBe('tile 16×4');
     const others = Object.fromEntries(Object.keys(before).map((problem) => [problem, 'tile 16×4']));
     writeFileSync(path, JSON.stringify({ ...kept, variants: others }));
 
@@ -51,7 +50,7 @@ describe('heddle tune', { timeout }, () => {
 
     expect((await heddle([...run, '--kernels', 'tuned', '--out', 'again'], machine)).code).toBe(0);
     const again = kernelsOf('again');
-    for (const used of Object.values(again.variants)) expect(used).toMatch(tiles);
+    expect(again.variants).toEqual(others);
     const weights = (folder: string) => readFileSync(join(cwd, folder, 'model.safetensors'));
     expect(weights('again').equals(weights('tuned')), 'the same kernels, the same bytes').toBe(true);
   });
@@ -61,7 +60,7 @@ describe('heddle tune', { timeout }, () => {
     const machine = { cwd, env: withCache(join(cwd, 'cache')) };
     expect((await heddle(['tune', ...sizes, '--budget', '1'], machine)).code).toBe(0);
     const folder = join(cwd, 'cache', 'heddle', 'kernels');
-    writeFileSync(join(folder, readdirSync(folder)[0] as string), '{"variants": {"1×2×3": "warp 9"}}');
+    writeFileSync(join(folder, readdirSync(folder)[0] as string), '{"variants": ["warp 9"]');
     const ended = await heddle(['plan', ...sizes], machine);
     expect(ended.code).toBe(1);
     expect(ended.stderr).toMatch(

@@ -81,6 +81,20 @@ describe('training', () => {
     trainer.destroy();
   }, 300_000);
 
+  it('keeps its chunks large for a slow consumer of the events', async () => {
+    const trainer = await makeTrainer();
+    const train = dataLoader(dataset, { batchSize: 64 });
+    for await (const _ of trainer.fit(train, { epochs: 1 })); // warm-up
+    let chunks = 0;
+    for await (const event of trainer.fit(train, { epochs: 1 })) {
+      if (event.type !== 'progress') continue;
+      chunks++;
+      await new Promise((resolve) => setTimeout(resolve, 50)); // more than a chunk is to take
+    }
+    expect(chunks, 'chunks of 400 steps').toBeLessThan(40);
+    trainer.destroy();
+  }, 120_000);
+
   it('keeps at most two submits in flight, and their results in order', async () => {
     const trainer = await makeTrainer();
     const { counts, stop } = countCalls(device().gpu);

@@ -113,7 +113,7 @@ describe('checkModel', () => {
     {
       fault: 'head',
       wrong: ['linear_cross_entropy'],
-      choice: { avoid: [], plain: true },
+      choice: { avoid: ['linear_cross_entropy'], plain: false },
       layers: layerWithLoss,
     },
     { fault: 'sgd', wrong: ['sgd'] },
