@@ -55,7 +55,7 @@ const isSmall = ({ m, n, k }: MatmulShape) => Math.ceil(m / 32) * Math.ceil(n / 
  */
 const table: readonly Row[] = [
   { variant: subgroup(4, 16, 2, 8), suits: ({ m }) => m <= 16 },
-  { variant: subgroup(4, 32, 2, 4), suits: always },
+  { variant: subgroup(4, 32, 3, 4), suits: always },
   { variant: subgroup(8, 16, 1, 2), suits: ({ m }) => m <= 16 },
   { variant: subgroup(8, 64, 1, 2), suits: ({ m, bTransposed }) => m > 32 && bTransposed },
   { variant: subgroup(8, 32, 2, 2), suits: always },
