@@ -123,8 +123,11 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) thr
   for (var local = thread; local < min(ROWS, params.rows - first); local += THREADS) {
     let bits = finish_row(first + local, local);
     if (MEAN) {
-      bad |= select(0u, 1u, !is_finite(bitcast<f32>(bits)));
-      sum += bitcast<f32>(bits);
+      if (is_finite(bitcast<f32>(bits))) {
+        sum += bitcast<f32>(bits);
+      } else {
+        bad = 1u;
+      }
     } else {
       row_loss[first + local] = bits;
     }
@@ -134,7 +137,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) thr
     broken[thread] = bad;
     workgroupBarrier();
     if (thread == 0u) {
-      for (var t = 1u; t < min(THREADS, ROWS); t++) {
+      for (var t = 1u; t < THREADS; t++) {
         sum += sums[t];
         bad |= broken[t];
       }

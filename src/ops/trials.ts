@@ -249,7 +249,7 @@ export const trials: Readonly<Record<KernelName, (subject: Subject) => readonly 
     const loss = within(inputs.loss, 0);
     const mean = reference.meanOf(rowLoss, step.rows);
     const lossesOf = (rowsThen: Bounded[], meanThen: Bounded) =>
-      on('MEAN') ? { loss: loss.with(step.slot, meanThen) } : { row_loss: rowsThen };
+      on('MEAN') ? { loss: loss.with(step.slot, meanThen) } : { row_loss: rowsThen, loss };
     const last = step.rows - 1;
     const broken = x.with(last * features + features - 1, Number.POSITIVE_INFINITY);
     return [

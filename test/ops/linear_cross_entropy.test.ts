@@ -99,6 +99,73 @@ describe.each([1, 8])('the launcher with %i strands', (strands) => {
   );
 });
 
+/** The kernel on given logits: they are the features, and the weights are the unit matrix. */
+async function ofLogits(logits: readonly number[][], targets: readonly number[], bias: readonly number[]) {
+  const [rows, classes] = [logits.length, bias.length];
+  const features = 4 * Math.ceil(classes / 4);
+  const x = logits.flatMap((row) => [...row, ...new Array(features - classes).fill(0)]);
+  const unit = Array.from({ length: classes * features }, (_, i) =>
+    Math.floor(i / features) === i % features ? 1 : 0,
+  );
+  const inputs = {
+    x: f32(x, rows, features),
+    weight: f32(unit, classes, features),
+    bias: f32(bias, classes),
+    targets: u32(targets, rows),
+    losses: f32([7, 7], 2),
+    step: stepRecord({ rows, slot: 1 }),
+  };
+  const found = await Promise.all(
+    [1, 8].map((strands) =>
+      run(device(), inputs, (r, t) => ({
+        ...linearCrossEntropy(r, { label: 'y', gradient: true, strands, ...t }),
+        losses: t.losses,
+      })),
+    ),
+  );
+  for (const { losses } of found) expect(losses[0], 'another step’s slot').toBe(7);
+  return found;
+}
+
+it.each([
+  ['±1e4', [1e4, -1e4, 0], 0, 0],
+  ['±1e4, the largest in the middle', [-1e4, 1e4, 0], 1, 0],
+  ['±1e4, the largest last', [-1e4, 0, 1e4], 2, 0],
+  ['±1e4, wrong', [1e4, -1e4, 0], 1, 2e4],
+  ['1e30', [0, 1e30, 0], 1, 0],
+  ['far below 0', [-1e4, -1e4 - 1, -1e4 - 2], 0, Math.log(1 + Math.exp(-1) + Math.exp(-2))],
+])('losses are right and finite at logits of %s', async (_, logits, target, loss) => {
+  for (const { losses, dLogits } of await ofLogits([logits], [target], [0, 0, 0])) {
+    // Logits are within 2 of the largest, or so far below that exp gives 0.
+    const bound = reference.logSoftmaxBound(3, 2) + 8 * reference.u * loss;
+    expectWithin('extremes', [losses[1] as number], [{ value: loss, bound }]);
+    const gradient = reference
+      .logSoftmax(Float32Array.from(logits), 1, 3)
+      .map((value, j) => Math.exp(value) - (j === target ? 1 : 0));
+    // An exp, a sum of exps and two quotients, as reference.crossEntropy counts them.
+    const relative = 2 * (3 + 2 * 2) * 2 * reference.u + (3 + 8) * reference.u;
+    expectWithin('gradient extremes', dLogits, reference.within(gradient, relative));
+  }
+});
+
+const bad = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+
+it.each(bad)('a logit of %d of any one class makes the loss a NaN', async (value) => {
+  for (const column of [0, 1, 2]) {
+    const bias = [0, 0, 0].with(column, value);
+    for (const { losses } of await ofLogits([[1, 2, 3]], [0], bias)) expect(losses[1]).toBeNaN();
+  }
+});
+
+it.each(bad)('a feature of %d in any one row makes the loss a NaN', async (value) => {
+  for (const broken of [0, 1, 5, 17, 40, 63]) {
+    const logits = Array.from({ length: 64 }, (_, row) => (row === broken ? [0, value, 0] : [1, 2, 3]));
+    for (const { losses } of await ofLogits(logits, new Array(64).fill(0), [0, 0, 0])) {
+      expect(losses[1], `row ${broken}`).toBeNaN();
+    }
+  }
+});
+
 it('refuses what it cannot load, in one line', async () => {
   const inputs = {
     x: f32(floats(6, 1), 1, 6),
