@@ -130,6 +130,18 @@ export const explanations: readonly Explanation[] = [
   { kernels: ['matmul_subgroup'], operators: ['always enter'], at: /K_TAIL/, why: sameNumbers },
   {
     kernels: ['matmul_subgroup'],
+    operators: ['change constant'],
+    at: /(?<=(return|var largest =) )0u/,
+    why: 'one bit below those of the exponent, which alone are looked at',
+  },
+  {
+    kernels: ['matmul_subgroup'],
+    operators: ['never enter'],
+    at: /K_TAIL(?=\) \{ \/\/ what lies beyond)/,
+    why: 'elements past k are taken for 0 whatever is read, and no driver lets a shader read beyond its binding',
+  },
+  {
+    kernels: ['matmul_subgroup'],
     operators: ['drop min'],
     at: /min\((row|column|k)\b/,
     after: /^\((row|column|k)( \+ [123]u)?\)$/,
