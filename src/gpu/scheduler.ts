@@ -61,8 +61,8 @@ const targetChunkSeconds = 0.04;
 const maxInFlight = 2;
 /** The part of the time that a chunk should still take in which nobody need look whether it is done. */
 const restShare = 0.8;
-/** Bringing back what is done takes less than this, in seconds. */
-const atOnce = 0.0005;
+/** Bringing back what is done takes less than this, in seconds, on a busy machine and in a browser too. */
+const atOnce = 0.005;
 
 /**
  * A scheduler for plans that read `rings` and write one 32-bit result a slot into `results` ([slots]).
@@ -125,8 +125,10 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
     const measured = (end - chunk.start) / chunk.steps;
     if (!pace.warm) pace.warm = true;
     else if (secondsPerStep === 0) pace.secondsPerStep = measured;
-    else if (end - looked < atOnce) pace.secondsPerStep = 0.9 * Math.min(secondsPerStep, measured);
-    else pace.secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;
+    else if (end - looked < atOnce) {
+      const least = (end - looked) / chunk.steps;
+      pace.secondsPerStep = Math.max(least, 0.9 * Math.min(secondsPerStep, measured));
+    } else pace.secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;
     return bytes;
   };
 

@@ -155,7 +155,7 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     [Math.ceil(n / columns) + (rowSums === undefined ? 0 : 1), Math.ceil(m / rows), 1] as const;
 
   const { device } = recorder;
-  const shape = { m, n, k, bTransposed };
+  const shape = { m, n, k };
   const choose = (): MatmulVariant => {
     if (options.core !== undefined) return variantOf(device, options.core, shape);
     const chosen = device.variants.get(problemOf(shape, epilogue));

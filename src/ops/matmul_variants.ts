@@ -18,12 +18,11 @@ export interface MatmulVariant {
   readonly lanes: number;
 }
 
-/** C [m, n] = A·B over k, and whether B lies transposed. */
+/** C [m, n] = A·B over k. */
 export interface MatmulShape {
   readonly m: number;
   readonly n: number;
   readonly k: number;
-  readonly bTransposed: boolean;
 }
 
 const variant = (core: MatmulCore, lanes: number, constants: Record<string, number>): MatmulVariant => ({
@@ -57,8 +56,8 @@ const table: readonly Row[] = [
   { variant: subgroup(4, 16, 2, 8), suits: ({ m }) => m <= 16 },
   { variant: subgroup(4, 32, 3, 4), suits: always },
   { variant: subgroup(8, 16, 1, 2), suits: ({ m }) => m <= 16 },
-  { variant: subgroup(8, 64, 1, 2), suits: ({ m, bTransposed }) => m > 32 && bTransposed },
   { variant: subgroup(8, 32, 2, 2), suits: always },
+  { variant: subgroup(8, 64, 1, 2), suits: never },
   { variant: subgroup(16, 32, 1, 2), suits: ({ m }) => m <= 32 },
   { variant: subgroup(16, 64, 1, 2), suits: always },
   { variant: tile(16, 8), suits: isSmall },

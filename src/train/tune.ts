@@ -79,9 +79,8 @@ function recordAgain(recorder: Recorder, dispatch: DispatchDescription, variant:
 /** Variants worth measuring: on an adapter that computes on the CPU, the tile core is known to be many times slower. */
 function candidatesFor(device: Device, dispatch: DispatchDescription): readonly MatmulVariant[] {
   const { m, n, k } = dispatch.params as Record<'m' | 'n' | 'k', number>;
-  const bTransposed = dispatch.constants.B_TRANSPOSED === true;
   const used = matmulChoice(dispatch)?.variant.name;
-  const all = matmulVariants(device, { m, n, k, bTransposed }).toSorted(
+  const all = matmulVariants(device, { m, n, k }).toSorted(
     (x, y) => Number(y.name === used) - Number(x.name === used),
   );
   return device.info.software ? all.filter(({ core }) => core === all[0]?.core) : all;
