@@ -3,8 +3,8 @@
 
 Needs PyTorch, and for `tutorial` the FashionMNIST files (on Debian: python3-torch, libopenblas0-pthread,
 dataset-fashion-mnist); knows nothing of Heddle.
-Usage: scripts/torch-fixtures.py [random] [ops] [trajectories] [tutorial]   (no argument: all; tutorial takes about two
-minutes, the others seconds)
+Usage: scripts/torch-fixtures.py [random] [ops] [trajectories] [tutorial] [NAME of torch_fixtures/NAME.py …]   (no argument:
+all; tutorial takes about two minutes, the others seconds)
 
 ops.json holds every op's inputs and results. Inputs are short decimals that both sides round to the same float32.
 Results that float32 gives exactly, or with one rounding of a division, are PyTorch's float32 results. Where sums, exp
@@ -17,11 +17,9 @@ run in float64, and for each number a bound on how far any float32 run may be fr
 
 import copy
 import gzip
-import hashlib
-import json
+import importlib
 import math
 import os
-import platform
 import struct
 import subprocess
 import sys
@@ -32,24 +30,9 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-FIXTURES = os.path.join(ROOT, "test", "fixtures")
+from torch_fixtures.common import ROOT, decimals, in_float64, sha256, shortest, ten_digits, write
+
 DATA = os.environ.get("FASHION_MNIST_DIR") or "/usr/share/datasets/fashion-mnist"
-
-torch.use_deterministic_algorithms(True)
-
-
-def made_by():
-    return {
-        "script": "scripts/torch-fixtures.py",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-    }
-
-
-def sha256(tensor):
-    return hashlib.sha256(tensor.detach().contiguous().numpy().tobytes()).hexdigest()
 
 
 def tutorial_model():
@@ -181,31 +164,6 @@ def loader_orders():
         for _batch in small:
             pass
     return {"cases": cases, "tutorial": {"seed": 0, "n": 60000, "testN": 10000, "batchSize": 64, "epochs": epochs}}
-
-
-def decimals(shape, low, high, generator):
-    """Random short decimals: the list for JSON and the float32 tensor that it stands for."""
-    drawn = torch.rand(shape, generator=generator, dtype=torch.float64) * (high - low) + low
-    written = [round(value, 3) for value in drawn.flatten().tolist()]
-    return written, torch.tensor(written, dtype=torch.float32).reshape(shape)
-
-
-def shortest(tensor):
-    """float32 values in the fewest digits that name them."""
-    return [float(str(value)) for value in tensor.detach().flatten().numpy()]
-
-
-def ten_digits(tensor):
-    return [float(f"{value:.10g}") for value in tensor.detach().flatten().tolist()]
-
-
-def in_float64(work):
-    """work(torch.float64)'s tensors, after making sure that work(torch.float32) says the same."""
-    exact = work(torch.float64)
-    for wide, narrow in zip(exact, work(torch.float32)):
-        scale = wide.abs().max().item()
-        assert torch.allclose(wide, narrow.double(), rtol=1e-5, atol=1e-5 * min(scale, 1.0)), (wide, narrow)
-    return [ten_digits(tensor) for tensor in exact]
 
 
 def linear_case(generator, rows, inputs, outputs, relu=False, rectified=False, u8=False):
@@ -597,15 +555,14 @@ def learn(seed, epochs, train, test):
     return {"seed": seed, "losses": losses, "epochs": results}
 
 
-def write(name, value):
-    os.makedirs(FIXTURES, exist_ok=True)
-    with open(os.path.join(FIXTURES, name), "w") as file:
-        json.dump({"madeBy": made_by(), **value}, file, indent=1)
-        file.write("\n")
+def families():
+    """Names of the sections that have a file of their own: torch_fixtures/NAME.py, whose make() gives NAME.json."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "torch_fixtures")
+    return sorted(name[:-3] for name in os.listdir(folder) if name.endswith(".py") and name != "common.py")
 
 
 def main():
-    wanted = sys.argv[1:] or ["random", "ops", "trajectories", "tutorial"]
+    wanted = sys.argv[1:] or ["random", "ops", "trajectories", "tutorial", *families()]
     if "random" in wanted:
         write("random.json", {"draws": draws(), "uniform": uniforms()})
         write("init.json", inits())
@@ -621,6 +578,9 @@ def main():
         runs = [learn(0, 10, train, test), learn(1, 1, train, test)]
         write("tutorial.json", {"about": about, "runs": runs})
         print(f"{time.time() - started:.0f} s", file=sys.stderr)
+    for name in families():
+        if name in wanted:
+            write(f"{name}.json", importlib.import_module(f"torch_fixtures.{name}").make())
     # The repository's formatter has its own idea of JSON; without it only the check complains.
     subprocess.run(["npx", "biome", "format", "--write", "test/fixtures"], cwd=ROOT, check=False)
 

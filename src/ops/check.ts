@@ -11,7 +11,8 @@ import { allKernels, type KernelName } from './kernels.generated.ts';
 import * as reference from './reference.ts';
 import { type HostTensor, run } from './run.ts';
 import { stepRecord } from './step.ts';
-import { type Subject, type Trial, trials } from './trials.ts';
+import type { Subject, Trial } from './trial.ts';
+import { trials } from './trials.ts';
 
 /** How a dispatch did. */
 export interface CheckResult {

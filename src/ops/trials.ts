@@ -7,38 +7,17 @@
 import type { KernelName } from './kernels.generated.ts';
 import * as reference from './reference.ts';
 import { type Bounded, within } from './reference.ts';
-
-/** Data for every binding, and what the written ones should hold afterwards. */
-export interface Trial {
-  readonly inputs: Readonly<Record<string, Float32Array | Uint32Array | Uint8Array>>;
-  readonly expected: Readonly<Record<string, readonly Bounded[]>>;
-  /** The step record's content, for kernels that read one. */
-  readonly step?: { readonly rows: number; readonly slot: number; readonly lr: number };
-}
-
-/** A dispatch with its bindings by name, and where random data comes from. */
-export interface Subject {
-  readonly params: Readonly<Record<string, number>>;
-  readonly on: (constant: string) => boolean;
-  readonly isU8: (binding: string) => boolean;
-  readonly count: (binding: string) => number;
-  readonly floats: (count: number, from?: number, to?: number) => Float32Array;
-  /** Whole numbers of at most `most`, of either sign. */
-  readonly whole: (count: number, most: number) => Float32Array;
-  readonly integers: (count: number, below: number) => Uint32Array;
-}
-
-const nothing = (count: number) => new Float32Array(count).fill(Number.NaN);
-/** Outputs of a ReLU: about half of them 0. */
-const rectified = (values: Float32Array) => values.map((v) => Math.max(0, v));
-/** A batch that is not full: its last quarter is padding. */
-const partOf = (rows: number) => rows - (rows >> 2);
-const largestLogit = 20;
-
-/** The largest whole number of which `terms` products with 3 fit a sum that float32 holds exactly; enough bits to show a cut mantissa. */
-const largestTerm = (terms: number) => Math.max(1, Math.min(2047, Math.floor(2 ** 22 / (3 * terms))));
-
-const nan: Bounded = { value: Number.NaN, bound: 0 };
+import {
+  largestLogit,
+  largestTerm,
+  nan,
+  nothing,
+  partOf,
+  rectified,
+  type Subject,
+  type Trial,
+  type Trials,
+} from './trial.ts';
 
 function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
   const { m, n, k, accumulate } = params as { m: number; n: number; k: number; accumulate: number };
@@ -97,7 +76,7 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
 }
 
 /** The trials of each kernel. */
-export const trials: Readonly<Record<KernelName, (subject: Subject) => readonly Trial[]>> = {
+export const trials: Trials<KernelName> = {
   matmul: checkMatmul,
   matmul_subgroup: checkMatmul,
 
