@@ -55,6 +55,7 @@ function layoutOf(file: string, reflected: WgslReflect, name: string) {
 }
 
 const parts: string[] = [];
+const hypers: string[] = [];
 const kernelNames: string[] = [];
 let step: string | undefined;
 
@@ -80,6 +81,12 @@ for (const file of readdirSync(join(root, 'shaders')).sort()) {
   if (params === undefined || paramsVariable === undefined)
     throw new Error(`${file}: expected struct Params and var<uniform> params`);
 
+  const hyper = layoutOf(file, reflected, 'Hyper');
+  if (hyper !== undefined)
+    hypers.push(
+      `/** A group's hyper-parameters for ${name}.wgsl. */\nexport const ${camelCase(name)}Hyper = { size: ${hyper.size}, fields: ${hyper.fields} } as const satisfies RecordLayout;`,
+    );
+
   kernelNames.push(name);
   const bindings = variables.filter((variable) => variable.name !== 'params');
   parts.push(`export const ${camelCase(name)}: KernelSpec<${union(bindings.map((b) => b.name))}, ${union(params.names)}, ${union([...constants.keys()])}> = {
@@ -103,6 +110,8 @@ ${parts.join('\n\n')}
 
 /** The step record: what changes from step to step, one uniform for all kernels. */
 export const stepLayout = ${step} as const satisfies RecordLayout;
+
+${hypers.join('\n\n')}
 
 /** Every kernel, for tests and checks that must leave none out. */
 export const allKernels = [${names.join(', ')}] as const;

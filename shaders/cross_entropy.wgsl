@@ -1,5 +1,5 @@
-// row_loss[i] = log Σ_j exp(x[i, j]) - x[i, target[i]], and with GRADIENT the gradient of its mean over the batch's rows:
-// dx[i, j] = (softmax(x[i, ·])[j] - [j = target[i]]) / step.rows.  Rows past step.rows get 0 in both.
+// row_loss[i] = log Σ_j exp(x[i, j]) - x[i, target[i]], and with GRADIENT step.scale times its gradient:
+// dx[i, j] = (softmax(x[i, ·])[j] - [j = target[i]]) · step.scale.  Rows past step.rows get 0 in both.
 // x, dx [rows, columns], target and row_loss [rows]; one invocation a row.
 // row_loss holds the bits of an f32: a row with a NaN or an infinity among its logits gets a NaN, written as bits because
 // WGSL lets arithmetic on such values give anything.
@@ -10,10 +10,11 @@ struct Params {
 }
 
 struct Step {
-  rows: u32, // rows of this batch that hold data
-  slot: u32,
-  number: u32,
-  lr: f32,
+  rows: u32,  // rows of this batch that hold data
+  slot: u32,  // where this step's loss goes
+  draw: u32,  // a number of its own for each forward pass, for random numbers
+  lr: f32,    // learning rate of this step
+  scale: f32, // what the batch's summed loss is multiplied by: 1 / rows for a mean
 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
@@ -63,7 +64,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (GRADIENT) {
     for (var j = 0u; j < params.columns; j++) {
       let probability = exp(x[start + j] - largest) / sum;
-      dx[start + j] = (probability - select(0.0, 1.0, j == target_column)) / f32(step.rows);
+      dx[start + j] = (probability - select(0.0, 1.0, j == target_column)) * step.scale;
     }
   }
 }

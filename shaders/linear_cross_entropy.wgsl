@@ -1,6 +1,6 @@
-// logits = x·weightᵀ + bias, and of each row i with target class t: log Σ_j exp(logits[i, j]) - logits[i, t]; the mean of
-// that over the batch's rows; and with GRADIENT the gradient of the mean by the logits, dlogits[i, j] =
-// (softmax(logits[i, ·])[j] - [j = t]) / step.rows.  Rows past step.rows get 0 in all but the logits.
+// logits = x·weightᵀ + bias, and of each row i with target class t: log Σ_j exp(logits[i, j]) - logits[i, t]; step.scale
+// times their sum over the batch's rows; and with GRADIENT the gradient of that by the logits, dlogits[i, j] =
+// (softmax(logits[i, ·])[j] - [j = t]) · step.scale.  Rows past step.rows get 0 in all but the logits.
 // x [rows, features] and weight [CLASSES, features] as vec4s, bias [CLASSES], target_class [rows], logits and dlogits
 // [rows, CLASSES].  With MEAN one workgroup has all rows and writes loss[step.slot]; else row_loss [rows] is written.
 // The logits: an invocation has four rows and every class; STRANDS invocations share the features, and add up in turn. Then
@@ -16,10 +16,11 @@ struct Params {
 }
 
 struct Step {
-  rows: u32, // rows of this batch that hold data
-  slot: u32,
-  number: u32,
-  lr: f32,
+  rows: u32,  // rows of this batch that hold data
+  slot: u32,  // where this step's loss goes
+  draw: u32,  // a number of its own for each forward pass, for random numbers
+  lr: f32,    // learning rate of this step
+  scale: f32, // what the batch's summed loss is multiplied by: 1 / rows for a mean
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -85,7 +86,7 @@ fn finish_row(row: u32, local: u32) -> u32 {
   if (GRADIENT) {
     for (var c = 0u; c < params.classes; c++) {
       let probability = exp(logit(local, c) - largest) / sum;
-      dlogits[first + c] = (probability - select(0.0, 1.0, c == target_column)) / f32(step.rows);
+      dlogits[first + c] = (probability - select(0.0, 1.0, c == target_column)) * step.scale;
     }
   }
   let value = log(sum) - (logit(local, target_column) - largest);
@@ -141,7 +142,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) thr
         sum += sums[t];
         bad |= broken[t];
       }
-      loss[step.slot] = select(bitcast<u32>(sum / f32(step.rows)), NAN, bad != 0u);
+      loss[step.slot] = select(bitcast<u32>(sum * step.scale), NAN, bad != 0u);
     }
   }
 }

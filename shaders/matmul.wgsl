@@ -16,10 +16,11 @@ struct Params {
 }
 
 struct Step {
-  rows: u32,
-  slot: u32,
-  number: u32,
-  lr: f32, // learning rate of this step
+  rows: u32,  // rows of this batch that hold data
+  slot: u32,  // where this step's loss goes
+  draw: u32,  // a number of its own for each forward pass, for random numbers
+  lr: f32,    // learning rate of this step
+  scale: f32, // what the batch's summed loss is multiplied by: 1 / rows for a mean
 }
 
 @group(0) @binding(0) var<storage, read> a: array<u32>;

@@ -1,4 +1,4 @@
-// loss[step.slot] = (Σ_i row_loss[i]) / step.rows over the batch's rows, as the bits of an f32; a NaN if any row's loss is
+// loss[step.slot] = (Σ_i row_loss[i]) · step.scale over the batch's rows, as the bits of an f32; a NaN if any row's loss is
 // not finite (found by its bits).  row_loss [rows]; one workgroup, 64 strands, then a fixed tree.
 
 struct Params {
@@ -6,10 +6,11 @@ struct Params {
 }
 
 struct Step {
-  rows: u32, // rows of this batch that hold data
-  slot: u32,
-  number: u32,
-  lr: f32,
+  rows: u32,  // rows of this batch that hold data
+  slot: u32,  // where this step's loss goes
+  draw: u32,  // a number of its own for each forward pass, for random numbers
+  lr: f32,    // learning rate of this step
+  scale: f32, // what the batch's summed loss is multiplied by: 1 / rows for a mean
 }
 
 @group(0) @binding(0) var<storage, read> row_loss: array<u32>;
@@ -42,6 +43,6 @@ fn main(@builtin(local_invocation_index) thread: u32) {
     }
   }
   if (thread == 0u) {
-    loss[step.slot] = select(bitcast<u32>(partial[0] / f32(step.rows)), NAN, broken[0] != 0u);
+    loss[step.slot] = select(bitcast<u32>(partial[0] * step.scale), NAN, broken[0] != 0u);
   }
 }

@@ -1,4 +1,4 @@
-// d[i, j] = -1 / step.rows where j = target[i], else 0: the gradient of the mean of nll_loss.wgsl over the batch's rows.
+// d[i, j] = -step.scale where j = target[i], else 0: step.scale times the gradient of nll_loss.wgsl.
 // Rows past step.rows get 0.  target [rows], d [rows, columns].
 
 struct Params {
@@ -7,10 +7,11 @@ struct Params {
 }
 
 struct Step {
-  rows: u32, // rows of this batch that hold data
-  slot: u32,
-  number: u32,
-  lr: f32,
+  rows: u32,  // rows of this batch that hold data
+  slot: u32,  // where this step's loss goes
+  draw: u32,  // a number of its own for each forward pass, for random numbers
+  lr: f32,    // learning rate of this step
+  scale: f32, // what the batch's summed loss is multiplied by: 1 / rows for a mean
 }
 
 @group(0) @binding(0) var<storage, read> target_class: array<u32>;
@@ -26,5 +27,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   }
   let row = i / params.columns;
   let hit = row < step.rows && i % params.columns == target_class[row];
-  d[i] = select(0.0, -1.0 / f32(step.rows), hit);
+  d[i] = select(0.0, -step.scale, hit);
 }

@@ -1,8 +1,8 @@
 // `heddle eval RUN`: how good a run's weights are on the test set, class by class.
 
 import type { Command } from 'commander';
-import { createTrainer, dataLoader, nn, openDevice, optim } from '../index.ts';
-import { classScores, evaluationText } from './format-evaluation.ts';
+import { classScores, createTrainer, dataLoader, nn, openDevice, optim } from '../index.ts';
+import { evaluationText } from './format-evaluation.ts';
 import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
 import { buildModel, refuseTooLarge } from './model.ts';
 import { declare, type EvalOptions, evalOptions, parseOptions } from './options.ts';
@@ -59,13 +59,13 @@ async function evaluate(run: string, options: EvalOptions): Promise<number> {
     try {
       await trainer.load(weights);
       const evaluation = await trainer.evaluate(dataLoader(test, { batchSize }));
-      const { loss, accuracy, confusion } = evaluation;
+      const { loss, accuracy, confusion, ranks } = evaluation;
       const { classes, synthetic, length: rows } = test;
       if (options.json) {
         const { dataset } = source;
         const result = { type: 'evaluation', run, dataset, synthetic, rows, loss, accuracy };
         process.stdout.write(
-          `${JSON.stringify({ ...result, classes: classScores(confusion, classes), confusion })}\n`,
+          `${JSON.stringify({ ...result, classes: classScores(confusion, classes), confusion, ranks })}\n`,
         );
       } else {
         process.stdout.write(`${syntheticNotice(test)}${evaluationText(evaluation, classes)}`);

@@ -122,7 +122,8 @@ function recordWork(device: Device, label: string, work: (recorder: Recorder) =>
   work({
     device,
     tensor,
-    unused: () => tensor(unusedLabel, [4]), // one each time: what may be written must not be bound twice
+    // One each time: what may be written must not be bound twice. Large enough for a step record.
+    unused: () => tensor(unusedLabel, [8]),
 
     dispatch(kernel, request) {
       const bindings: Readonly<Record<string, Tensor>> = request.bindings;

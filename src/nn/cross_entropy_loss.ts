@@ -14,6 +14,8 @@ import type { Loss } from './loss.ts';
 export function crossEntropyLoss(): Loss {
   return {
     kind: 'cross_entropy',
+    targets: 'classes',
+    scale: ({ rows }) => 1 / rows,
     forward(context, logits, { targets, step, losses }, gradient) {
       const { recorder } = context;
       const label = 'loss';

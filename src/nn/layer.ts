@@ -6,7 +6,7 @@ import type { Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { unpackU8 } from '../ops/unpack_u8.ts';
 
-/** A trainable array: its initial values on the host, drawn when the layer was made. */
+/** An array that a layer keeps, trained or not: its initial values on the host, drawn when the layer was made. */
 export interface Parameter {
   /** PyTorch's name within its layer: `weight`, `bias`. */
   readonly name: string;
@@ -45,8 +45,21 @@ export interface ForwardContext {
   readonly fused: boolean;
   /** Whether parameter gradients are added to what the arena holds. */
   readonly accumulate: boolean;
+  /** False when an evaluation is recorded: dropout lets everything pass, batch norm uses its running statistics. */
+  readonly training: boolean;
+  /** The step record: how many rows of the batch hold data, and the number that random numbers are drawn by. */
+  readonly step: Tensor;
+  /** A parameter or buffer as it is now. */
   value(parameter: Parameter): Tensor;
+  /** Where a parameter's gradient goes; only of one that `trains`. */
   gradient(parameter: Parameter): Tensor;
+  /** False for a frozen parameter: its gradient is not to be recorded. */
+  trains(parameter: Parameter): boolean;
+  /**
+   * A stream of random numbers that nobody else has: the trainer's seed, and another u32 at each call; the same ones, in
+   * the same order, each time a model is recorded.
+   */
+  randomStream(): { readonly seed: number; readonly stream: number };
   /**
    * Given in a fused plan whose gradients nobody asked for: a kernel that makes the gradients of some parameters may take
    * the optimizer's step itself, and then says so by `done`.
@@ -90,6 +103,8 @@ export interface Layer {
   /** PyTorch-style description, e.g. `Linear(784, 512)`. */
   readonly description: string;
   readonly parameters: readonly Parameter[];
+  /** What is kept beside the parameters and not trained, such as running statistics: part of the saved state. */
+  readonly buffers?: readonly Parameter[];
   /** The layers inside, by PyTorch's name; parameter keys follow from it. */
   readonly children: readonly (readonly [string, Layer])[];
   /** Shape of a row of the output for a row of the input. Throws a HeddleError `shape` when the input does not fit. */

@@ -98,7 +98,7 @@ function plain(
   const product = matmul(recorder, { label: `${path}.matmul`, a: x.tensor, b: w, bTransposed: true });
   const y = biasAdd(recorder, { label: `${path}.bias_add`, x: product, bias: context.value(bias) });
   return {
-    y: { tensor: y, needsGradient: true, maskable: false },
+    y: { tensor: y, needsGradient: needsGradient(context, x, weight, bias), maskable: false },
     pullback: (dy) => backward(context, x, dy.tensor, path, weight, bias),
   };
 }
@@ -124,7 +124,7 @@ function fused(
     relu,
   });
   return {
-    y: { tensor: y, needsGradient: true, maskable: relu },
+    y: { tensor: y, needsGradient: needsGradient(context, x, weight, bias), maskable: relu },
     pullback(dy) {
       const dz =
         relu && !dy.masked
@@ -134,6 +134,10 @@ function fused(
     },
   };
 }
+
+/** Whether anything behind this layer's output is trained. */
+const needsGradient = (context: ForwardContext, x: Value, weight: Parameter, bias: Parameter) =>
+  x.needsGradient || context.trains(weight) || context.trains(bias);
 
 /**
  * dX = dY·W (masked where the input is a fused ReLU's output), dW = dYᵀ·X, db = Σ rows of dY. When fused, one kernel makes
@@ -157,7 +161,9 @@ function backward(
       })
     : undefined;
   const product = { a: dy, aTransposed: true, b: x.tensor };
-  if (context.update !== undefined) {
+  const [trainsWeight, trainsBias] = [context.trains(weight), context.trains(bias)];
+  const both = context.fused && trainsWeight && trainsBias;
+  if (context.update !== undefined && both) {
     matmul(recorder, {
       label: `${path}.backward.update`,
       ...product,
@@ -167,10 +173,12 @@ function backward(
     });
     context.update.done(weight, bias);
   } else {
-    const rowSums = context.fused ? { rowSums: context.gradient(bias) } : {};
-    const out = context.gradient(weight);
-    matmul(recorder, { label: `${path}.backward.dweight`, ...product, ...rowSums, out, accumulate });
-    if (!context.fused) {
+    if (trainsWeight) {
+      const rowSums = both ? { rowSums: context.gradient(bias) } : {};
+      const out = context.gradient(weight);
+      matmul(recorder, { label: `${path}.backward.dweight`, ...product, ...rowSums, out, accumulate });
+    }
+    if (trainsBias && !both) {
       const out = context.gradient(bias);
       columnSum(recorder, { label: `${path}.backward.dbias`, x: dy, out, accumulate });
     }

@@ -227,22 +227,29 @@ export const sgd = (value: ArrayLike<number>, gradient: ArrayLike<number>, lr: n
     return { value: v - change, bound: u * (Math.abs(change) + Math.abs(v - change)) + 2 ** -126 };
   });
 
-/** Counts of [target, first largest logit] over the first `valid` rows, added to `before`. */
+/**
+ * Counts of [target, first largest logit] over the first `valid` rows, and behind them of [rank of the target], added to
+ * `before`; rows whose target is `ignored` or no column are left out.
+ */
 export function confusion(
   logits: ArrayLike<number>,
   targets: ArrayLike<number>,
   columns: number,
   valid: number,
   before: ArrayLike<number>,
+  ignored?: number,
 ): number[] {
   const counts = Array.from(before);
-  for (let i = 0; i < valid; i++) {
-    let prediction = 0;
-    for (let j = 1; j < columns; j++) {
-      if ((logits[i * columns + j] as number) > (logits[i * columns + prediction] as number)) prediction = j;
-    }
-    const cell = (targets[i] as number) * columns + prediction;
+  const count = (cell: number) => {
     counts[cell] = (counts[cell] as number) + 1;
+  };
+  for (let i = 0; i < valid; i++) {
+    const row = Array.from({ length: columns }, (_, j) => logits[i * columns + j] as number);
+    const truth = targets[i] as number;
+    if (truth >= columns || truth === ignored) continue;
+    const own = row[truth] as number;
+    count(truth * columns + row.indexOf(Math.max(...row)));
+    count(columns * columns + row.filter((v, j) => v > own || (v === own && j < truth)).length);
   }
   return counts;
 }

@@ -10,10 +10,12 @@ export interface StepRecord {
   readonly rows: number;
   /** Where in the ring of results this step's loss goes. */
   readonly slot: number;
-  /** Optimizer steps including this one, from 1. */
-  readonly number: number;
+  /** A number of its own for each forward pass: random numbers are drawn by it. */
+  readonly draw: number;
   /** Learning rate. */
   readonly lr: number;
+  /** What the batch's summed loss is multiplied by: 1 / rows for a mean. */
+  readonly scale: number;
 }
 
 /** Shape of a step record's tensor, in words. */
@@ -24,9 +26,17 @@ export function writeStep(view: DataView, offset: number, step: StepRecord): voi
   writeRecord(view, offset, stepLayout, { ...step });
 }
 
-/** A step record as data for `run`. */
+/** A step record as data for `run`; its scale is that of a mean unless given. */
 export function stepRecord(step: Partial<StepRecord>): HostTensor {
+  const { rows = 0 } = step;
   const data = new Uint32Array(stepLayout.size / 4);
-  writeStep(new DataView(data.buffer), 0, { rows: 0, slot: 0, number: 1, lr: 0, ...step });
+  writeStep(new DataView(data.buffer), 0, {
+    rows,
+    slot: 0,
+    draw: 0,
+    lr: 0,
+    scale: 1 / Math.max(1, rows),
+    ...step,
+  });
   return { data, shape: stepShape };
 }

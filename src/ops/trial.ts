@@ -3,13 +3,14 @@
 
 import type { KernelName } from './kernels.generated.ts';
 import type { Bounded } from './reference.ts';
+import type { StepRecord } from './step.ts';
 
 /** Data for every binding, and what the written ones should hold afterwards. */
 export interface Trial {
   readonly inputs: Readonly<Record<string, Float32Array | Uint32Array | Uint8Array>>;
   readonly expected: Readonly<Record<string, readonly Bounded[]>>;
   /** The step record's content, for kernels that read one. */
-  readonly step?: { readonly rows: number; readonly slot: number; readonly lr: number };
+  readonly step?: Partial<StepRecord>;
 }
 
 /** A dispatch with its bindings by name, and where random data comes from. */

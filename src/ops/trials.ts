@@ -279,15 +279,16 @@ export const trials: Trials<KernelName> = {
   },
 
   confusion({ params, count, integers }) {
-    const { rows, columns } = params as { rows: number; columns: number };
+    const { rows, columns, ignored } = params as { rows: number; columns: number; ignored: number };
     const logits = Float32Array.from(integers(count('logits'), 5)); // few values: many ties
-    const targets = integers(rows, columns);
-    const before = integers(columns * columns, 10);
+    const targets = integers(rows, columns + 1); // some are no class
+    const before = integers((columns + 1) * columns, 10);
     const step = { rows: partOf(rows), slot: 0, lr: 0 };
+    const after = reference.confusion(logits, targets, columns, step.rows, before, ignored);
     return [
       {
-        inputs: { logits, target_class: targets, confusion: before },
-        expected: { confusion: within(reference.confusion(logits, targets, columns, step.rows, before), 0) },
+        inputs: { logits, target_class: targets, counts: before },
+        expected: { counts: within(after, 0) },
         step,
       },
     ];

@@ -1,4 +1,4 @@
 // The `optim` namespace: optimizers. Re-exports only.
 
-export type { Optimizer } from './optimizer.ts';
+export type { KeySelector, Optimizer, ParameterGroup, UpdateTensors } from './optimizer.ts';
 export { sgd } from './sgd.ts';

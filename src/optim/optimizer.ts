@@ -1,26 +1,69 @@
-// What an optimizer is: a value that records how an arena of parameters is updated from an arena of gradients.
+// What an optimizer is: a value that records how parameters are updated from their gradients, group by group, and writes
+// each step's hyper-parameters. Knows arenas as plain tensors, and nothing of models.
 
+import { HeddleError } from '../errors.ts';
 import type { Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 
-/** An optimizer over whole arenas: one dispatch, however many parameters there are. */
+/** Chooses parameters by key: a pattern, keys or the beginnings of keys (`0.weight`, `features.`), or a function. */
+export type KeySelector = RegExp | readonly string[] | ((key: string) => boolean);
+
+/** Whether a selector means a key. A string of a list means the key itself, or, when it ends in a dot, all that begin so. */
+export function selects(selector: KeySelector, key: string): boolean {
+  if (typeof selector === 'function') return selector(key);
+  if (selector instanceof RegExp) return key.search(selector) >= 0; // whatever its lastIndex
+  return selector.some((one) => key === one || (one.endsWith('.') && key.startsWith(one)));
+}
+
+/** Parameters that share their hyper-parameters. These may be changed between steps; the next step that is submitted uses them. */
+export interface ParameterGroup {
+  /** Learning rate. */
+  lr: number;
+  /** Which parameters; undefined for the first group, which has those that no other group selects. */
+  readonly parameters?: KeySelector | undefined;
+}
+
+/** What one group's update reads and writes. `value`, `gradient` and what is in `state` are of one shape. */
+export interface UpdateTensors {
+  readonly value: Tensor;
+  readonly gradient: Tensor;
+  /** By the names of `Optimizer.state`. */
+  readonly state: Readonly<Record<string, Tensor>>;
+  /** What `writeHyper` wrote for this group and step. */
+  readonly hyper: Tensor;
+  /** A value or gradient that is not finite is reported here, in the step's slot. */
+  readonly losses: Tensor;
+  readonly step: Tensor;
+}
+
+/** An optimizer over whole arenas: one dispatch a group, however many parameters there are. */
 export interface Optimizer {
+  /** `sgd`, `adam`, … */
   readonly kind: string;
   /** Whether a step is value -= lr · gradient and nothing else: a kernel that makes a gradient may then take it itself. */
   readonly plainStep: boolean;
-  /** Learning rate. May be changed between steps; the next step that is submitted uses it. */
+  /** The first group's learning rate. */
   lr: number;
-  /**
-   * Records one update. `value` and `gradient` are arenas of one layout; hyper-parameters come with the step record.
-   * A value or gradient that is not finite is reported in the step's slot of `losses`.
-   */
-  record(
-    recorder: Recorder,
-    arenas: {
-      readonly value: Tensor;
-      readonly gradient: Tensor;
-      readonly losses: Tensor;
-      readonly step: Tensor;
-    },
-  ): void;
+  /** The first has the parameters that no other selects; of the others, the first that selects a parameter has it. */
+  readonly groups: readonly ParameterGroup[];
+  /** What is kept for every element of the parameters, by PyTorch's name, and what it holds at first. */
+  readonly state: Readonly<Record<string, number>>;
+  /** Writes a group's hyper-parameters for optimizer step `number` (from 1) at a byte offset; at most `hyperBytes`. */
+  writeHyper(view: DataView, offset: number, group: number, number: number): void;
+  /** Records the update of one group. */
+  record(recorder: Recorder, group: number, tensors: UpdateTensors): void;
+}
+
+/** Room for a group's hyper-parameters. */
+export const hyperBytes = 64;
+
+/** Checks a hyper-parameter: finite, at least `least`, and below `below` where that is given. Throws a HeddleError `usage`. */
+export function checkHyper(
+  what: string,
+  value: number,
+  { least = 0, below = Number.POSITIVE_INFINITY }: { least?: number; below?: number } = {},
+): void {
+  if (Number.isFinite(value) && value >= least && value < below) return;
+  const range = below === Number.POSITIVE_INFINITY ? `≥ ${least}` : `≥ ${least} and < ${below}`;
+  throw new HeddleError('usage', `${what} ${value}: expected a finite number ${range}`);
 }

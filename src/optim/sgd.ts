@@ -1,19 +1,25 @@
 // Stochastic gradient descent, https://pytorch.org/docs/stable/generated/torch.optim.SGD.html
 
-import { HeddleError } from '../errors.ts';
 import { sgd as sgdOp } from '../ops/sgd.ts';
-import type { Optimizer } from './optimizer.ts';
+import { checkHyper, type Optimizer, type ParameterGroup } from './optimizer.ts';
 
 /** θ ← θ - lr·∇θ. Throws a HeddleError `usage` for a learning rate that is not a finite number ≥ 0. */
 export function sgd(options: { lr: number }): Optimizer {
-  const { lr } = options;
-  if (!Number.isFinite(lr) || lr < 0)
-    throw new HeddleError('usage', `optim.sgd: lr ${lr}: expected a finite number ≥ 0`);
+  checkHyper('optim.sgd: lr', options.lr);
+  const group: ParameterGroup = { lr: options.lr };
   return {
     kind: 'sgd',
     plainStep: true,
-    lr,
-    record(recorder, { value, gradient, losses, step }) {
+    get lr() {
+      return group.lr;
+    },
+    set lr(lr) {
+      group.lr = lr;
+    },
+    groups: [group],
+    state: {},
+    writeHyper() {}, // the learning rate is in the step record
+    record(recorder, _group, { value, gradient, losses, step }) {
       sgdOp(recorder, { label: 'optimizer.sgd', value, gradient, losses, step });
     },
   };

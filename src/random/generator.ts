@@ -6,6 +6,8 @@ import { HeddleError } from '../errors.ts';
 
 /** A stream of random numbers equal to that of a PyTorch CPU generator with the same seed. */
 export interface Generator {
+  /** The seed that it was last given, as far as it counts: its low 32 bits. */
+  readonly seed: number;
   /** Restarts the stream, as `torch.Generator.manual_seed`; returns the generator. Throws `usage` for a bad seed. */
   manualSeed(seed: number | bigint): Generator;
   /** The next 32-bit draw, 0 … 2³²-1. */
@@ -32,11 +34,16 @@ export const DEFAULT_SEED = 67280421310721;
  * Only the low 32 bits of a seed count, as in PyTorch. Throws `usage` for a seed that PyTorch would refuse.
  */
 export function createGenerator(seed: number | bigint = DEFAULT_SEED): Generator {
-  let twister = mersenne(seedWord(seed));
+  let word = seedWord(seed);
+  let twister = mersenne(word);
   const random32 = () => twister.next() >>> 0;
   const generator: Generator = {
+    get seed() {
+      return word;
+    },
     manualSeed(next) {
-      twister = mersenne(seedWord(next));
+      word = seedWord(next);
+      twister = mersenne(word);
       return generator;
     },
     random32,

@@ -4,15 +4,13 @@
 import { HeddleError } from '../errors.ts';
 import { type Device, withoutKernels } from '../gpu/device.ts';
 import type { DispatchDescription } from '../gpu/plan.ts';
-import { namedParameters } from '../nn/parameters.ts';
 import { type CheckResult, checkDispatch, dispatchKey } from '../ops/check.ts';
 import type { KernelName } from '../ops/kernels.generated.ts';
 import { matmulCores, matmulKernelName } from '../ops/matmul_variants.ts';
 import { createArenas } from './arenas.ts';
 import type { InputSpec } from './feed.ts';
-import type { Job } from './plans.ts';
 import { describeSession } from './session.ts';
-import type { TrainerOptions } from './trainer.ts';
+import { jobOf, type TrainerOptions } from './trainer.ts';
 
 /** The kernels to train with: those of the fused or of the plain plan, without some that are wrong on the adapter. */
 export interface KernelChoice {
@@ -69,12 +67,12 @@ export async function* checkModel(
   device: Device,
   options: TrainerOptions & { readonly input: InputSpec },
 ): AsyncGenerator<CheckEvent | VerdictEvent, void, void> {
-  const { model, loss, optimizer, batchSize, input, keepGradients = false, prefix = '' } = options;
-  const arenas = createArenas(device, namedParameters(model, prefix));
+  const { batchSize, input } = options;
+  const arenas = createArenas(device, options);
   let ways: Way[];
   try {
     ways = choicesFor(device).flatMap((choice) => {
-      const job: Job = { model, loss, optimizer, arenas, fused: !choice.plain, keepGradients };
+      const job = jobOf({ ...options, plain: choice.plain }, arenas);
       const allowed = withoutKernels(device, choice.avoid);
       try {
         return [{ choice, dispatches: describeSession(allowed, job, input, batchSize) }];

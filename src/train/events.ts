@@ -33,10 +33,15 @@ export interface ProgressEvent {
 export interface Evaluation {
   /** Mean over the batches of the batches' mean losses, as PyTorch's tutorial computes it. */
   readonly loss: number;
-  /** Share of rows whose largest logit is the target class, 0…1. */
+  /** Share of rows whose largest logit is the target class, 0…1; NaN where targets are real values. */
   readonly accuracy: number;
-  /** `confusion[target][predicted]`: row counts. */
+  /** `confusion[target][predicted]`: row counts; empty where targets are real values. */
   readonly confusion: readonly (readonly number[])[];
+  /**
+   * How many rows have so many logits above the target's (or equal to it, of a class before): `ranks[0]` rows are right,
+   * `ranks[0] + … + ranks[k - 1]` are right among the first k. See `topKAccuracy`.
+   */
+  readonly ranks: readonly number[];
 }
 
 /** An epoch has ended (and its validation, where one was asked for). */

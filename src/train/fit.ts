@@ -21,7 +21,8 @@ export interface FitOptions {
 
 /** Counters that outlive one call of fit. */
 export interface Counters {
-  nextStep(): number;
+  /** The next optimizer step and forward pass, each from 1. */
+  nextStep(): { readonly number: number; readonly draw: number };
   nextEpoch(): number;
 }
 
@@ -69,8 +70,8 @@ export async function* trainEpochs(
       const { index, rows } = next.value;
       const step = counters.nextStep();
       const { lr } = optimizer;
-      session.feed.write(slot, next.value, { number: step, lr });
-      submitted.push({ step, index, rows, lr });
+      session.feed.write(slot, next.value, step);
+      submitted.push({ step: step.number, index, rows, lr });
       return true;
     };
     let [samples, sum, done] = [0, 0, 0];

@@ -16,7 +16,7 @@ import type { Loss } from '../nn/loss.ts';
 import { confusion } from '../ops/confusion.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { Arenas } from './arenas.ts';
-import type { Feed } from './feed.ts';
+import type { Feed, InputSpec } from './feed.ts';
 
 /** What is trained, and whether with fused kernels. */
 export interface Job {
@@ -27,55 +27,91 @@ export interface Job {
   readonly fused: boolean;
   /** Whether a step leaves its gradients in their arena, for people to look at. */
   readonly keepGradients: boolean;
+  /** What random numbers on the GPU are drawn from, a u32. */
+  readonly seed: number;
 }
 
-/** Number of classes a model tells apart for rows of this shape. Throws a HeddleError `shape` when they do not fit it. */
-export function classesOf(model: Layer, inputShape: readonly number[]): number {
-  const output = model.outputShape(inputShape);
-  if (output.length !== 1) {
+/**
+ * Shape of a row of the model's predictions for rows of this kind. Throws a HeddleError `shape` when they do not fit the
+ * model, or targets and predictions not each other.
+ */
+export function outputOf({ model, loss }: Pick<Job, 'model' | 'loss'>, spec: InputSpec): readonly number[] {
+  const output = model.outputShape(spec.shape);
+  const shape = `[${output.join(', ')}]`;
+  const { targetShape } = spec;
+  if (targetShape === undefined) {
+    if (loss.targets === 'values')
+      throw new HeddleError(
+        'shape',
+        `${loss.kind}: the targets are class indices; it compares with real values: rows of ${shape}, as the model gives them`,
+      );
+    if (output.length !== 1) {
+      throw new HeddleError(
+        'shape',
+        `the model gives rows of ${shape}; the loss expects one row of logits each`,
+      );
+    }
+    return output;
+  }
+  const target = `[${targetShape.join(', ')}]`;
+  if (loss.targets === 'classes')
     throw new HeddleError(
       'shape',
-      `the model gives rows of [${output.join(', ')}]; the loss expects one row of logits each`,
+      `${loss.kind}: the targets are rows of ${target} real values; it takes class indices`,
     );
-  }
-  return output[0] as number;
+  if (target !== shape)
+    throw new HeddleError(
+      'shape',
+      `the model gives rows of ${shape}, the targets are rows of ${target}: expected the same shape`,
+    );
+  return output;
 }
 
-function forward(
-  job: Job,
-  recorder: Recorder,
-  feed: Feed,
-  options: { gradient: boolean; accumulate: boolean; update?: Update },
-): LossForward {
+interface ForwardOptions {
+  readonly training: boolean;
+  readonly accumulate: boolean;
+  readonly update?: Update;
+}
+
+function forward(job: Job, recorder: Recorder, feed: Feed, options: ForwardOptions): LossForward {
+  const { arenas, loss, seed } = job;
+  const { inputs, targets, step } = feed;
+  let streams = 0;
   const context: ForwardContext = {
     recorder,
     fused: job.fused,
     accumulate: options.accumulate,
-    value: job.arenas.valueOf,
-    gradient: job.arenas.gradientOf,
+    training: options.training,
+    step,
+    value: arenas.valueOf,
+    gradient: arenas.gradientOf,
+    trains: arenas.trains,
+    randomStream: () => ({ seed, stream: streams++ }),
     ...(options.update === undefined ? {} : { update: options.update }),
   };
-  const { inputs, targets, step } = feed;
   const x: Value = { tensor: inputs, needsGradient: false, maskable: false };
   const batch = { targets, step, losses: feed.results };
   return forwardLoss(job.model, context, x, '', {
-    of: (logits) => job.loss.forward(context, logits, batch, options.gradient),
-    ofLinear: (linear) => job.loss.forwardLinear?.(context, linear, batch, options.gradient),
+    of: (logits) => loss.forward(context, logits, batch, options.training),
+    ofLinear: (linear) => loss.forwardLinear?.(context, linear, batch, options.training),
   });
 }
 
 /** Forward, loss, gradients into the arena (added to it with `accumulate`). */
 export function recordBackward(job: Job, feed: Feed, accumulate: boolean): (recorder: Recorder) => void {
   return (recorder) => {
-    forward(job, recorder, feed, { gradient: true, accumulate }).backward();
+    forward(job, recorder, feed, { training: true, accumulate }).backward();
   };
 }
 
 /** One optimizer step from the gradients in the arena. */
-export function recordOptimizer(job: Job, feed: Feed): (recorder: Recorder) => void {
-  const { value, gradient } = job.arenas;
+export function recordOptimizer({ optimizer, arenas }: Job, feed: Feed): (recorder: Recorder) => void {
+  const { results: losses, step } = feed;
   return (recorder) =>
-    job.optimizer.record(recorder, { value, gradient, losses: feed.results, step: feed.step });
+    arenas.groups.forEach((range, group) => {
+      const hyper = feed.hypers[group] as Tensor;
+      if (range !== undefined) optimizer.record(recorder, group, { ...range, hyper, losses, step });
+    });
 }
 
 /** Whether a step may use its gradients up as they are made, and leave none in the arena. */
@@ -92,22 +128,27 @@ export function recordStep(job: Job, feed: Feed): (recorder: Recorder) => void {
       step,
       done: (...all: Parameter[]) => all.forEach((one) => void updated.add(one)),
     };
-    const options = { gradient: true, accumulate: false };
+    const options = { training: true, accumulate: false };
     forward(job, recorder, feed, stepUsesGradientsUp(job) ? { ...options, update } : options).backward();
-    const left = job.arenas.parameters.filter((parameter) => !updated.has(parameter));
     if (updated.size === 0) return recordOptimizer(job, feed)(recorder);
-    for (const parameter of left) {
-      const [value, gradient] = [job.arenas.valueOf(parameter), job.arenas.gradientOf(parameter)];
-      job.optimizer.record(recorder, { value, gradient, losses, step });
+    for (const parameter of job.arenas.parameters.filter((one) => !updated.has(one))) {
+      const hyper = feed.hypers[0] as Tensor; // an optimizer with a plain step has one group
+      job.optimizer.record(recorder, 0, { ...job.arenas.rangeOf(parameter), hyper, losses, step });
     }
   };
 }
 
-/** Forward and loss, and the confusion counts of the batch added to `counts` [classes, classes]. */
-export function recordEvaluation(job: Job, feed: Feed, counts: Tensor): (recorder: Recorder) => void {
+/** Forward and loss, and, of class targets, the confusion counts of the batch added to `counts` [classes, classes]. */
+export function recordEvaluation(
+  job: Job,
+  feed: Feed,
+  counts: Tensor | undefined,
+): (recorder: Recorder) => void {
   return (recorder) => {
-    const { logits } = forward(job, recorder, feed, { gradient: false, accumulate: false });
+    const { logits } = forward(job, recorder, feed, { training: false, accumulate: false });
     const { targets, step } = feed;
-    confusion(recorder, { label: 'metrics.confusion', logits, targets, counts, step });
+    const { ignoreIndex } = job.loss;
+    if (counts !== undefined)
+      confusion(recorder, { label: 'metrics.confusion', logits, targets, counts, step, ignoreIndex });
   };
 }

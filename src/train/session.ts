@@ -18,8 +18,8 @@ import { bufferUsage } from '../gpu/usage.ts';
 import type { Evaluation, ProgressEvent } from './events.ts';
 import { createFeed, type Feed, type InputSpec } from './feed.ts';
 import {
-  classesOf,
   type Job,
+  outputOf,
   recordBackward,
   recordEvaluation,
   recordOptimizer,
@@ -30,7 +30,8 @@ import {
 export interface Session {
   readonly feed: Feed;
   readonly scheduler: Scheduler;
-  readonly classes: number;
+  /** How many classes the model tells apart; undefined where targets are real values. */
+  readonly classes: number | undefined;
   readonly stepPlan: Plan;
   readonly evaluationPlan: Plan;
   accumulatePlan(): Plan;
@@ -47,19 +48,20 @@ export interface Session {
 }
 
 interface Parts {
-  readonly classes: number;
+  readonly classes: number | undefined;
   readonly feed: Feed;
-  readonly counts: Tensor;
+  /** Of an evaluation, u32 [classes + 1, classes]: see confusion.wgsl. */
+  readonly counts: Tensor | undefined;
   readonly step: (recorder: Recorder) => void;
   readonly evaluation: (recorder: Recorder) => void;
 }
 
 function prepare(device: Device, job: Job, spec: InputSpec, batchSize: number): Parts {
-  const classes = classesOf(job.model, spec.shape);
-  const feed = createFeed(device, spec, batchSize, classes);
-  const storage: Storage = { label: 'metrics.confusion', bytes: 4 * classes * classes, buffer: undefined };
-  device.allocate(storage, bufferUsage.storage | bufferUsage.copySrc | bufferUsage.copyDst);
-  const counts = view(storage, storage.label, [classes, classes], { dtype: 'u32' });
+  const output = outputOf(job, spec);
+  const classes = spec.targetShape === undefined ? (output[0] as number) : undefined;
+  const { loss, optimizer } = job;
+  const feed = createFeed(device, spec, { batchSize, classes: classes ?? 0, loss, optimizer });
+  const counts = classes === undefined ? undefined : createCounts(device, classes);
   return {
     classes,
     feed,
@@ -69,9 +71,16 @@ function prepare(device: Device, job: Job, spec: InputSpec, batchSize: number): 
   };
 }
 
+function createCounts(device: Device, classes: number): Tensor {
+  const bytes = 4 * (classes + 1) * classes;
+  const storage: Storage = { label: 'metrics.confusion', bytes, buffer: undefined };
+  device.allocate(storage, bufferUsage.storage | bufferUsage.copySrc | bufferUsage.copyDst);
+  return view(storage, storage.label, [classes + 1, classes], { dtype: 'u32' });
+}
+
 function release(device: Device, parts: Parts): void {
   parts.feed.destroy();
-  device.release(parts.counts.storage);
+  if (parts.counts !== undefined) device.release(parts.counts.storage);
 }
 
 /** Every dispatch that a session may replay: those of its step, its evaluation and its backward. Compiles and runs nothing. */
@@ -145,9 +154,11 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       return optimizer;
     },
     async *evaluate(loader, epoch, signal) {
-      const encoder = device.gpu.createCommandEncoder({ label: 'metrics.clear' });
-      encoder.clearBuffer(counts.storage.buffer as GPUBuffer);
-      device.gpu.queue.submit([encoder.finish()]);
+      if (counts !== undefined) {
+        const encoder = device.gpu.createCommandEncoder({ label: 'metrics.clear' });
+        encoder.clearBuffer(counts.storage.buffer as GPUBuffer);
+        device.gpu.queue.submit([encoder.finish()]);
+      }
       const batches = loader.epoch(epoch - 1)[Symbol.iterator]();
       const started = performance.now();
       const rows: number[] = [];
@@ -155,7 +166,7 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       const fill = (slot: number) => {
         const next = signal?.aborted === true ? undefined : batches.next();
         if (next === undefined || next.done === true) return false;
-        feed.write(slot, next.value, { number: 0, lr: 0 });
+        feed.write(slot, next.value, { number: 0, draw: 0 });
         rows.push(next.value.rows);
         return true;
       };
@@ -177,16 +188,21 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
         };
       }
       if (signal?.aborted === true) return undefined;
+      const loss = sum / done;
+      if (counts === undefined || classes === undefined)
+        return { loss, accuracy: Number.NaN, confusion: [], ranks: [] };
       const words = new Uint32Array(await read(device, counts));
-      const confusion = Array.from({ length: classes }, (_, i) => [
+      const confusion = Array.from({ length: classes + 1 }, (_, i) => [
         ...words.subarray(i * classes, (i + 1) * classes),
       ]);
+      const ranks = confusion.pop() as number[];
       const correct = confusion.reduce((total, row, i) => total + (row[i] as number), 0);
-      return { loss: sum / done, accuracy: correct / seen, confusion };
+      const counted = ranks.reduce((total, one) => total + one, 0);
+      return { loss, accuracy: correct / counted, confusion: confusion, ranks };
     },
     profile(repeats) {
       const rows = feed.inputs.shape[0] as number;
-      feed.writeStep(0, { rows, number: 1, lr: 0 });
+      feed.writeStep(0, { rows, scale: 1 / rows, number: 1, lr: 0 });
       for (const { storage, stride, host } of feed.rings)
         device.gpu.queue.writeBuffer(storage.buffer as GPUBuffer, 0, host, 0, stride);
       return profilePlan(device, stepPlan, { slot: 0, repeats });

@@ -12,9 +12,9 @@ import { view } from '../gpu/tensor.ts';
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from '../io/safetensors.ts';
 import { checkSize, type Layer } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
-import { namedParameters } from '../nn/parameters.ts';
-import type { Optimizer } from '../optim/optimizer.ts';
-import { createArenas } from './arenas.ts';
+import type { KeySelector, Optimizer } from '../optim/optimizer.ts';
+import { defaultGenerator } from '../random/generator.ts';
+import { type Arenas, createArenas } from './arenas.ts';
 import type { Evaluation, TrainEvent } from './events.ts';
 import { type InputSpec, inputSpec } from './feed.ts';
 import { type FitOptions, trainEpochs } from './fit.ts';
@@ -37,6 +37,10 @@ export interface TrainerOptions {
   readonly keepGradients?: boolean;
   /** Put in front of every parameter's key, e.g. `linear_relu_stack.`. */
   readonly prefix?: string;
+  /** Parameters that keep their values: no gradient is made for them. */
+  readonly frozen?: KeySelector;
+  /** What dropout draws from: a whole number below 2³². Default: the default generator's seed, see `manualSeed`. */
+  readonly seed?: number;
   /** The rows to come, when known: their kernels compile now instead of at the first batch. */
   readonly input?: InputSpec;
 }
@@ -62,8 +66,11 @@ export interface Trainer {
   step(batch: Batch): void;
   /** Sets all gradients to 0. */
   zeroGrad(): void;
-  /** Forward, loss and gradients for one batch; the gradients are added to those that are there. */
-  backward(batch: Batch): void;
+  /**
+   * Forward, loss and gradients for one batch; the gradients are added to those that are there. `scale` multiplies loss and
+   * gradients: with 1 / k, k batches of n rows give the gradients of the mean over all k·n.
+   */
+  backward(batch: Batch, options?: { readonly scale?: number }): void;
   /** Updates the parameters from the gradients. */
   optimizerStep(): void;
   /**
@@ -71,16 +78,18 @@ export interface Trainer {
    * met since, is not finite.
    */
   loss(): Promise<number>;
-  /** Parameters by PyTorch key, row-major. */
+  /** Parameters by PyTorch key, row-major; without buffers. */
   parameters(): Promise<Map<string, Float32Array>>;
+  /** Parameters and buffers (running statistics) by PyTorch key, as `state_dict`. */
+  state(): Promise<Map<string, Float32Array>>;
   /**
    * Gradients by PyTorch key, row-major. Throws a HeddleError `usage` after a `step` or `fit` that used its gradients up:
    * see `keepGradients`.
    */
   gradients(): Promise<Map<string, Float32Array>>;
-  /** The parameters as the bytes of a safetensors file. */
+  /** Parameters and buffers as the bytes of a safetensors file. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
-  /** Replaces all parameters. Throws a HeddleError listing every difference when they do not fit; nothing is half-loaded. */
+  /** Replaces all parameters, and all buffers unless the source has none. Throws a HeddleError listing every difference when they do not fit; nothing is half-loaded. */
   load(source: ReadonlyMap<string, ArrayLike<number>> | Uint8Array): Promise<void>;
   /** The recorded training step. Needs `input` to have been given, or a batch to have come. */
   describe(): StepDescription;
@@ -94,15 +103,25 @@ export interface Trainer {
   destroy(): void;
 }
 
+/** A job with the trainer's defaults. Throws a HeddleError `usage` for a seed that is no u32. */
+export function jobOf(options: TrainerOptions, arenas: Arenas): Job {
+  const { model, loss, optimizer, plain = false, keepGradients = false } = options;
+  const seed = options.seed ?? defaultGenerator.seed;
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
+    throw new HeddleError('usage', `createTrainer: seed ${seed}: expected a whole number below 2^32`);
+  return { model, loss, optimizer, arenas, fused: !plain, keepGradients, seed };
+}
+
 /** Puts a model on a device, ready to train. Throws a HeddleError when it does not fit there. */
 export async function createTrainer(device: Device, options: TrainerOptions): Promise<Trainer> {
-  const { model, loss, optimizer, batchSize, plain = false, keepGradients = false, prefix = '' } = options;
+  const { optimizer, batchSize } = options;
   checkSize('createTrainer: batchSize', batchSize);
-  const arenas = createArenas(device, namedParameters(model, prefix));
-  const job: Job = { model, loss, optimizer, arenas, fused: !plain, keepGradients };
+  const arenas = createArenas(device, options);
+  const job = jobOf(options, arenas);
   const sessions = new Map<string, Session>();
   let last: Session | undefined;
   let steps = 0;
+  let draws = 0;
   let epochs = 0;
   let busy = false;
   let usedUp = false; // the gradients of the last step
@@ -125,10 +144,10 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
     return session;
   };
   const sessionFor = async (loader: DataLoader): Promise<Session> => {
-    const { inputs, inputShape, classes, name } = loader.dataset;
-    const spec = inputSpec(inputs, inputShape);
+    const { inputShape, classes, name } = loader.dataset;
+    const spec = inputSpec(loader.dataset, inputShape, []);
     const session = known(spec) ?? keep(spec, await createSession(device, job, spec, batchSize));
-    if (classes.length > session.classes) {
+    if (session.classes !== undefined && classes.length > session.classes) {
       throw new HeddleError(
         'shape',
         `${name} has ${classes.length} classes; the model tells ${session.classes} apart`,
@@ -142,14 +161,16 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
     }
     return session;
   };
-  const submit = (batch: Batch, planOf: (session: Session) => Session['stepPlan']) => {
+  const submit = (batch: Batch, planOf: (session: Session) => Session['stepPlan'], scale = 1) => {
     claim();
-    const { rows, inputs } = batch;
-    // A batch does not carry its row shape: take that of the session in use, else rows are flat.
-    const spec = last?.feed.spec ?? options.input ?? inputSpec(inputs, [inputs.length / rows]);
+    const { rows, inputs, targets } = batch;
+    // A batch does not carry its row shapes: take those of the session in use, else rows are flat.
+    const spec =
+      last?.feed.spec ?? options.input ?? inputSpec(batch, [inputs.length / rows], [targets.length / rows]);
     const session = known(spec) ?? keep(spec, createSessionNow(device, job, spec, batchSize));
-    session.feed.write(0, batch, { number: steps + 1, lr: optimizer.lr });
+    session.feed.write(0, batch, { number: steps + 1, draw: draws + 1, scale });
     session.scheduler.runNow(planOf(session));
+    draws++;
   };
   const readBack = async (arena: 'value' | 'gradient') => {
     alive();
@@ -171,7 +192,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
         if (fitOptions.validate !== undefined) await sessionFor(fitOptions.validate);
         usedUp = stepUsesGradientsUp(job);
         yield* trainEpochs(session, optimizer, train, fitOptions, sessionFor, {
-          nextStep: () => ++steps,
+          nextStep: () => ({ number: ++steps, draw: ++draws }),
           nextEpoch: () => ++epochs,
         });
       } finally {
@@ -196,8 +217,10 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       usedUp = stepUsesGradientsUp(job);
       steps++;
     },
-    backward(batch) {
-      submit(batch, (session) => session.accumulatePlan());
+    backward(batch, { scale = 1 } = {}) {
+      if (!Number.isFinite(scale))
+        throw new HeddleError('usage', `backward: scale ${scale}: expected a finite number`);
+      submit(batch, (session) => session.accumulatePlan(), scale);
       usedUp = false;
     },
     zeroGrad() {
@@ -211,7 +234,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       claim();
       if (last === undefined)
         throw new HeddleError('usage', 'optimizerStep: no gradients yet; call backward(batch) first');
-      last.feed.writeStep(0, { rows: 0, number: steps + 1, lr: optimizer.lr });
+      last.feed.writeStep(0, { rows: 0, scale: 0, number: steps + 1 });
       last.scheduler.runNow(last.optimizerPlan());
       steps++;
     },
@@ -222,7 +245,11 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       const { results } = last.feed;
       return new Float32Array(await read(device, view(results.storage, results.label, [1])))[0] as number;
     },
-    parameters: () => readBack('value'),
+    async parameters() {
+      const all = await readBack('value');
+      return new Map(arenas.parameterKeys.map((key) => [key, all.get(key) as Float32Array]));
+    },
+    state: () => readBack('value'),
     async gradients() {
       alive();
       if (usedUp)

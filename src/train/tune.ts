@@ -5,16 +5,14 @@ import { HeddleError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import { type DispatchDescription, type Recorder, record } from '../gpu/plan.ts';
 import { canProfile, type DispatchProfile, profilePlan } from '../gpu/profiler.ts';
-import { namedParameters } from '../nn/parameters.ts';
 import { checkDispatch } from '../ops/check.ts';
 import { matmul, matmulChoice } from '../ops/matmul.ts';
 import { type MatmulVariant, matmulVariants } from '../ops/matmul_variants.ts';
 import { stepShape } from '../ops/step.ts';
 import { createArenas } from './arenas.ts';
 import type { InputSpec } from './feed.ts';
-import type { Job } from './plans.ts';
 import { describeSession } from './session.ts';
-import type { TrainerOptions } from './trainer.ts';
+import { jobOf, type TrainerOptions } from './trainer.ts';
 
 /** How one variant did. */
 export interface TuneCandidate {
@@ -117,22 +115,11 @@ export async function* tuneModel(
     const why = 'this adapter has no feature timestamp-query, which times what runs on the GPU';
     throw new HeddleError('gpu', `tune: ${why}; the untuned choices stay in use`);
   }
-  const {
-    model,
-    loss,
-    optimizer,
-    batchSize,
-    input,
-    plain = false,
-    keepGradients = false,
-    prefix = '',
-  } = options;
-  const { budget = 60, repeats = 20 } = options;
-  const arenas = createArenas(device, namedParameters(model, prefix));
+  const { batchSize, input, budget = 60, repeats = 20 } = options;
+  const arenas = createArenas(device, options);
   let dispatches: DispatchDescription[];
   try {
-    const job: Job = { model, loss, optimizer, arenas, fused: !plain, keepGradients };
-    dispatches = describeSession(device, job, input, batchSize);
+    dispatches = describeSession(device, jobOf(options, arenas), input, batchSize);
   } finally {
     arenas.destroy();
   }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { classScores, evaluationText } from '../../src/cli/format-evaluation.ts';
+import { evaluationText } from '../../src/cli/format-evaluation.ts';
+import { classScores } from '../../src/index.ts';
 
 /** Rows are true classes. Cats are never predicted, birds never occur. */
 const confusion = [
@@ -18,7 +19,7 @@ test('precision, recall and F1 follow from the counts; what cannot be divided is
 });
 
 test('the tables are aligned and fit 80 columns', () => {
-  const text = evaluationText({ accuracy: 0.6, loss: 1.25, confusion }, classes);
+  const text = evaluationText({ accuracy: 0.6, loss: 1.25, confusion, ranks: [6, 2, 2] }, classes);
   expect(text).toBe(
     [
       'Accuracy: 60.00 %, average loss: 1.250000',
@@ -37,6 +38,8 @@ test('the tables are aligned and fit 80 columns', () => {
     ].join('\n'),
   );
   const ten = Array.from({ length: 10 }, (_, i) => Array.from({ length: 10 }, () => 90 * i));
-  const wide = evaluationText({ accuracy: 1, loss: 0, confusion: ten }, ['T-shirt/top']);
+  const ranks = [70, 20, 5, 5, 0, 0, 0, 0, 0, 0];
+  const wide = evaluationText({ accuracy: 0.7, loss: 0, confusion: ten, ranks }, ['T-shirt/top']);
+  expect(wide.split('\n')[0]).toBe('Accuracy: 70.00 %, among the first 3: 95.00 %, average loss: 0.000000');
   expect(Math.max(...wide.split('\n').map((line) => line.length))).toBeLessThanOrEqual(80);
 });

@@ -169,7 +169,7 @@ export const someEvents: readonly CliEvent[] = [
     seconds: 5.25,
     samplesPerSecond: 11428,
     train: { loss: 2.24 },
-    validation: { loss: 2.162511728371784, accuracy: 0.4947, confusion: [[1]] },
+    validation: { loss: 2.162511728371784, accuracy: 0.4947, confusion: [[1]], ranks: [1] },
   },
   { type: 'done', steps: 938, seconds: 6.5, secondsPerStep: 0.0055, run: 'runs/x' },
 ];

@@ -73,34 +73,37 @@ it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
   },
 );
 
-it.each(sizes)('confusion counts target and first largest logit of %i rows', async (rows) => {
-  const widths = rows === manyRows ? [10] : awkwardSizes.filter((columns) => columns < 130);
-  const trials = widths.flatMap((columns) =>
-    [Math.ceil(rows / 2), rows].map((valid) => ({
-      logits: f32(integers(rows * columns, rows + columns, 5), rows, columns), // few values: many ties
-      targets: u32(integers(rows, rows + columns + 1, columns), rows),
-      counts: u32(integers(columns * columns, 3, 10), columns, columns),
-      step: stepRecord({ rows: valid }),
-    })),
-  );
-  const found = await runEach(device(), trials, (r, t) => {
-    confusion(r, { label, ...t });
-    return { counts: t.counts };
-  });
-  trials.forEach(({ logits, targets, counts }, i) => {
-    const columns = logits.shape[1] as number;
-    const valid = i % 2 === 0 ? Math.ceil(rows / 2) : rows;
-    const exact = reference.confusion(logits.data, targets.data, columns, valid, counts.data);
-    expectWithin('confusion', found[i]?.counts ?? [], reference.within(exact, 0));
-  });
-});
+it.each(sizes)(
+  'confusion counts target and first largest logit, and the target’s rank, of %i rows',
+  async (rows) => {
+    const widths = rows === manyRows ? [10] : awkwardSizes.filter((columns) => columns < 130);
+    const trials = widths.flatMap((columns) =>
+      [Math.ceil(rows / 2), rows].map((valid) => ({
+        logits: f32(integers(rows * columns, rows + columns, 5), rows, columns), // few values: many ties
+        targets: u32(integers(rows, rows + columns + 1, columns + 1), rows), // some are no class
+        counts: u32(integers((columns + 1) * columns, 3, 10), columns + 1, columns),
+        step: stepRecord({ rows: valid }),
+      })),
+    );
+    const found = await runEach(device(), trials, (r, t) => {
+      confusion(r, { label, ...t, ignoreIndex: 2 });
+      return { counts: t.counts };
+    });
+    trials.forEach(({ logits, targets, counts }, i) => {
+      const columns = logits.shape[1] as number;
+      const valid = i % 2 === 0 ? Math.ceil(rows / 2) : rows;
+      const exact = reference.confusion(logits.data, targets.data, columns, valid, counts.data, 2);
+      expectWithin('confusion', found[i]?.counts ?? [], reference.within(exact, 0));
+    });
+  },
+);
 
 it('a step of more rows than the batch has reads none beyond it', async () => {
   const logits = f32([3, 1, 1, 3], 2, 2);
   const inputs = {
     logits,
     targets: u32([0, 0], 2),
-    counts: u32([0, 0, 0, 0], 2, 2),
+    counts: u32([0, 0, 0, 0, 0, 0], 3, 2),
     rowLoss: f32([1, 3], 2),
     out: f32([0], 1),
     step: stepRecord({ rows: 4 }),
@@ -110,6 +113,6 @@ it('a step of more rows than the batch has reads none beyond it', async () => {
     meanLoss(r, { label, rowLoss: t.rowLoss, out: t.out, step: t.step });
     return { counts: t.counts, out: t.out };
   });
-  expect([...counts]).toEqual([1, 1, 0, 0]);
+  expect([...counts]).toEqual([1, 1, 0, 0, 1, 1]);
   expect([...out]).toEqual([1]);
 });
