@@ -3,8 +3,10 @@
 
 import { describe, expect, it } from 'vitest';
 import { crossEntropy } from '../../src/ops/cross_entropy.ts';
+import { linearCrossEntropy } from '../../src/ops/linear_cross_entropy.ts';
 import { logSoftmax } from '../../src/ops/log_softmax.ts';
 import { logSoftmaxBackward } from '../../src/ops/log_softmax_backward.ts';
+import { meanLoss } from '../../src/ops/mean_loss.ts';
 import { nllLoss } from '../../src/ops/nll_loss.ts';
 import { nllLossBackward } from '../../src/ops/nll_loss_backward.ts';
 import * as reference from '../../src/ops/reference.ts';
@@ -164,3 +166,35 @@ it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
     }
   },
 );
+
+it('the step’s scale multiplies the loss and every gradient', async () => {
+  const [rows, classes, features] = [3, 4, 8];
+  const inputs = {
+    logits: f32(floats(rows * classes, 1), rows, classes),
+    targets: u32(integers(rows, 2, classes), rows),
+    x: f32(floats(rows * features, 3), rows, features),
+    weight: f32(floats(classes * features, 4), classes, features),
+    bias: f32(floats(classes, 5), classes),
+    whole: stepRecord({ rows, scale: 1 }),
+    part: stepRecord({ rows, scale: 1 / 8 }), // a power of two: nothing rounds differently
+  };
+  const found = await run(device(), inputs, (r, t) => {
+    const by = (name: 'whole' | 'part') => {
+      const { logits, targets } = t;
+      const step = t[name];
+      const { rowLoss, dLogits } = crossEntropy(r, { label, logits, targets, step, gradient: true });
+      const out = r.tensor('mean', [1]);
+      meanLoss(r, { label: 'mean', rowLoss, out, step });
+      const losses = r.tensor('head', [1]);
+      const { x, weight, bias } = t;
+      const head = linearCrossEntropy(r, { label, x, weight, bias, targets, losses, step, gradient: true });
+      const d = nllLossBackward(r, { label, targets, columns: classes, step });
+      return [out, losses, dLogits, head.dLogits, d];
+    };
+    return Object.fromEntries([...by('whole'), ...by('part')].map((tensor, i) => [i, tensor]));
+  });
+  for (let i = 0; i < 5; i++) {
+    expect(found[i]?.every((v) => v === 0)).toBe(false);
+    expect([...(found[i + 5] ?? [])].map((v) => 8 * v)).toEqual([...(found[i] ?? [])]);
+  }
+});

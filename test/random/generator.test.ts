@@ -42,6 +42,7 @@ describe('generator', () => {
   it.each(fixtures.draws)('draws what PyTorch draws with seed $seed', (row) => {
     const seed = BigInt(row.seed);
     const generator = createGenerator(seed);
+    expect(generator.seed).toBe(Number(BigInt.asUintN(32, seed)));
     expect(row.draws31.map(() => generator.random32() % MASK31)).toEqual(row.draws31);
     generator.manualSeed(seed);
     expect(row.int64.map(() => String(generator.random64() & MASK63))).toEqual(row.int64);
