@@ -1,6 +1,6 @@
 // Heddle's public surface. Re-exports only.
 
-export type { Batch, Dataset } from './data/dataset.ts';
+export type { Batch, ClassDataset, Dataset, ValueDataset } from './data/dataset.ts';
 export { datasets } from './data/datasets.ts';
 export { fromArrays, take } from './data/from-arrays.ts';
 export { type DataLoader, dataLoader, type LoaderOptions } from './data/loader.ts';

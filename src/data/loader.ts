@@ -5,6 +5,7 @@ import { HeddleError } from '../errors.ts';
 import { createGenerator, defaultGenerator, type Generator } from '../random/generator.ts';
 import { randperm } from '../random/permutation.ts';
 import type { Batch, Dataset } from './dataset.ts';
+import { pickRows } from './rows.ts';
 
 /** Options of `dataLoader`. */
 export interface LoaderOptions {
@@ -112,26 +113,28 @@ function* cut(
   }
 }
 
-function view({ inputs, targets, length }: Dataset, start: number, end: number, index: number): Batch {
+function view(dataset: Dataset, start: number, end: number, index: number): Batch {
+  const { inputs, length } = dataset;
   const rowSize = inputs.length / length;
-  return {
+  const part = {
     index,
     rows: end - start,
     inputs: inputs.subarray(start * rowSize, end * rowSize),
-    targets: targets.subarray(start, end),
   };
+  if (dataset.targetShape === undefined) return { ...part, targets: dataset.targets.subarray(start, end) };
+  const { targets, targetShape } = dataset;
+  const targetSize = targets.length / length;
+  return { ...part, targets: targets.subarray(start * targetSize, end * targetSize), targetShape };
 }
 
 // A batch's arrays are its own: several batches are on their way to the GPU at once.
-function gather({ inputs, targets, length }: Dataset, chosen: Int32Array, index: number): Batch {
-  const rowSize = inputs.length / length;
+function gather(dataset: Dataset, chosen: Int32Array, index: number): Batch {
+  const { inputs, length } = dataset;
   const rows = chosen.length;
-  const picked =
-    inputs instanceof Uint8Array ? new Uint8Array(rows * rowSize) : new Float32Array(rows * rowSize);
-  const labels = targets instanceof Uint8Array ? new Uint8Array(rows) : new Int32Array(rows);
-  for (const [i, row] of chosen.entries()) {
-    picked.set(inputs.subarray(row * rowSize, (row + 1) * rowSize), i * rowSize);
-    labels[i] = targets[row]!;
+  const part = { index, rows, inputs: pickRows(inputs, length, chosen) };
+  if (dataset.targetShape === undefined) {
+    return { ...part, targets: pickRows(dataset.targets, length, chosen) };
   }
-  return { index, rows, inputs: picked, targets: labels };
+  const { targets, targetShape } = dataset;
+  return { ...part, targets: pickRows(targets, length, chosen), targetShape };
 }

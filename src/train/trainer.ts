@@ -144,8 +144,8 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
     return session;
   };
   const sessionFor = async (loader: DataLoader): Promise<Session> => {
-    const { inputShape, classes, name } = loader.dataset;
-    const spec = inputSpec(loader.dataset, inputShape, []);
+    const { inputShape, targetShape = [], classes, name } = loader.dataset;
+    const spec = inputSpec(loader.dataset, inputShape, targetShape);
     const session = known(spec) ?? keep(spec, await createSession(device, job, spec, batchSize));
     if (session.classes !== undefined && classes.length > session.classes) {
       throw new HeddleError(
@@ -163,10 +163,9 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
   };
   const submit = (batch: Batch, planOf: (session: Session) => Session['stepPlan'], scale = 1) => {
     claim();
-    const { rows, inputs, targets } = batch;
-    // A batch does not carry its row shapes: take those of the session in use, else rows are flat.
-    const spec =
-      last?.feed.spec ?? options.input ?? inputSpec(batch, [inputs.length / rows], [targets.length / rows]);
+    const { rows, inputs, targetShape = [] } = batch;
+    // A batch does not carry its rows' shape: take that of the session in use, else rows are flat.
+    const spec = last?.feed.spec ?? options.input ?? inputSpec(batch, [inputs.length / rows], targetShape);
     const session = known(spec) ?? keep(spec, createSessionNow(device, job, spec, batchSize));
     session.feed.write(0, batch, { number: steps + 1, draw: draws + 1, scale });
     session.scheduler.runNow(planOf(session));

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { datasets } from '../../src/data/datasets.ts';
 import { FASHION_MNIST_CLASSES } from '../../src/data/fashion-mnist.ts';
-import { type ArraysOptions, fromArrays, take } from '../../src/data/from-arrays.ts';
+import { type ClassArraysOptions, fromArrays, take } from '../../src/data/from-arrays.ts';
 import { defaultGenerator } from '../../src/random/generator.ts';
 
 const sha256 = (bytes: Uint8Array | Float32Array) => createHash('sha256').update(bytes).digest('hex');
@@ -106,7 +106,7 @@ describe('datasets.synthetic', () => {
 });
 
 describe('fromArrays', () => {
-  const good: ArraysOptions = { inputs: new Float32Array(6), targets: [0, 2, 1], inputShape: [2] };
+  const good: ClassArraysOptions = { inputs: new Float32Array(6), targets: [0, 2, 1], inputShape: [2] };
 
   it('takes the caller’s arrays without copying them', () => {
     const targets = Int32Array.of(0, 2, 1);
@@ -134,15 +134,74 @@ describe('fromArrays', () => {
     ],
     ['a negative target', { targets: Int32Array.of(0, -1, 1) }, /row 1 has target -1/],
     ['a fractional target', { targets: [0, 1.5, 1] }, /row 1 has target 1.5/],
-    ['float targets', { targets: new Float32Array(3) }, /expected targets as/],
+    ['float targets without a shape', { targets: new Float32Array(3) }, /real values and need a targetShape/],
+    ['targets of another kind', { targets: new Float64Array(3) }, /expected targets as/],
+    ['class indices with a shape', { targetShape: [1] }, /expected targets as Float32Array/],
+    ['a shape of no size', { targets: new Float32Array(3), targetShape: [] }, /expected targetShape/],
+    [
+      'target values that are no rows',
+      { targets: new Float32Array(3), targetShape: [2] },
+      /3 target values are no whole number of rows of \[2\]/,
+    ],
+    [
+      'as many targets as inputs',
+      { targets: new Float32Array(6), targetShape: [1] },
+      /expected 6 targets x \[2\] = 12 input values, got 6/,
+    ],
+    [
+      'a target that is not finite',
+      { targets: Float32Array.of(1, 2, 3, 4, Number.NaN, 6), targetShape: [2] },
+      /row 2 has target NaN, expected a finite number/,
+    ],
+    ['an ignored target that was not named', { targets: [0, -100, 1] }, /row 1 has target -100/],
     ['plain inputs', { inputs: [1, 2, 3, 4, 5, 6] }, /expected inputs as/],
     ['an empty shape', { inputShape: [] }, /expected inputShape/],
     ['a zero in the shape', { inputShape: [2, 0] }, /positive integers.*got \[2, 0\]/],
     ['no shape', { inputShape: undefined }, /expected inputShape/],
   ])('refuses %s', (_, change, message) => {
-    const options = { ...good, ...change } as ArraysOptions;
+    const options = { ...good, ...change } as ClassArraysOptions;
     expect(() => fromArrays(options)).toThrow(message);
     expect(() => fromArrays(options)).toThrow(expect.objectContaining({ code: 'usage' }));
+  });
+
+  it('takes real-valued targets of any shape', () => {
+    const targets = Float32Array.from({ length: 12 }, (_, i) => i / 4);
+    const dataset = fromArrays({
+      inputs: new Float32Array(6),
+      inputShape: [2],
+      targets,
+      targetShape: [2, 2],
+    });
+    expect(dataset).toMatchObject({ length: 3, targetShape: [2, 2], classes: [] });
+    expect(dataset.targets).toBe(targets);
+    const two = take(dataset, 2);
+    expect([two.length, ...two.targets]).toEqual([2, ...targets.subarray(0, 8)]);
+    expect(two.targetShape).toEqual([2, 2]);
+    const named = {
+      inputs: new Uint8Array(3),
+      inputShape: [1],
+      targets,
+      targetShape: [4],
+      classes: [...'abcd'],
+    };
+    expect(fromArrays(named).classes).toEqual([...'abcd']);
+  });
+
+  it('takes a target that tells the loss to leave a row out', () => {
+    for (const targets of [[0, -100, 2], Int32Array.of(0, -100, 2)]) {
+      const dataset = fromArrays({ ...good, targets, ignoreIndex: -100 });
+      expect([...dataset.targets, dataset.classes.length]).toEqual([0, -100, 2, 3]);
+    }
+  });
+
+  it('does not compile with targets of one kind and the shape of the other', () => {
+    const wrong = () => [
+      // @ts-expect-error real values need a targetShape
+      fromArrays({ inputs: new Float32Array(6), inputShape: [2], targets: new Float32Array(3) }),
+      // @ts-expect-error class indices have no targetShape
+      fromArrays({ inputs: new Float32Array(6), inputShape: [2], targets: [0, 1, 2], targetShape: [1] }),
+    ];
+    expect(wrong).toThrow(/need a targetShape/);
   });
 
   it('take gives the first rows as views', () => {

@@ -169,6 +169,31 @@ describe('dataLoader, shuffled', () => {
   });
 });
 
+describe('dataLoader with real-valued targets', () => {
+  /** Row i has the input [i] and the targets [[i], [-i]]. */
+  const valued = (length: number) =>
+    fromArrays({
+      inputs: Float32Array.from({ length }, (_, i) => i),
+      inputShape: [1],
+      targets: Float32Array.from({ length: 2 * length }, (_, i) => (i >> 1) * (i % 2 ? -1 : 1)),
+      targetShape: [2, 1],
+    });
+
+  it.each([false, true])('keeps them with their rows, shuffle %s', (shuffle) => {
+    const dataset = valued(11);
+    const seen: number[] = [];
+    for (const batch of dataLoader(dataset, { batchSize: 4, shuffle }).epoch(0)) {
+      if (batch.targetShape === undefined) throw new Error('expected real values');
+      expect(batch.targetShape).toEqual([2, 1]);
+      expect(batch.targets).toBeInstanceOf(Float32Array);
+      expect([...batch.targets]).toEqual([...batch.inputs].flatMap((x) => [x, -x]));
+      expect(batch.targets.buffer === dataset.targets.buffer).toBe(!shuffle);
+      seen.push(...batch.inputs);
+    }
+    expect(seen.sort((a, b) => a - b)).toEqual([...dataset.inputs]);
+  });
+});
+
 describe('dataLoader refuses', () => {
   it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '64', undefined])(
     'batchSize %s',
