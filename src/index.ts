@@ -1,9 +1,11 @@
 // Heddle's public surface. Re-exports only.
 
+export { classWeights } from './data/class-weights.ts';
 export type { Batch, ClassDataset, Dataset, ValueDataset } from './data/dataset.ts';
 export { datasets } from './data/datasets.ts';
 export { fromArrays, take } from './data/from-arrays.ts';
 export { type DataLoader, dataLoader, type LoaderOptions } from './data/loader.ts';
+export { randomSplit, type SplitOptions, subset } from './data/split.ts';
 export { type ErrorCode, HeddleError } from './errors.ts';
 export {
   type AdapterInfo,

@@ -1,0 +1,47 @@
+"""What PyTorch makes of data sets: random splits, normalised images, weights of classes."""
+
+import torch
+from torch.utils.data import random_split
+
+from torch_fixtures.common import shortest
+
+
+def split(n, lengths, seed, own_generator):
+    """random_split of the numbers 0 … n-1, and the draw that follows it."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed + 100) if own_generator else torch.default_generator
+    parts = random_split(list(range(n)), lengths, generator=generator)
+    return {
+        "n": n,
+        "lengths": lengths,
+        "seed": seed,
+        "ownGenerator": seed + 100 if own_generator else None,
+        "parts": [list(part) for part in parts],
+        "next31": torch.empty((), dtype=torch.int32).random_(generator=generator).item(),
+    }
+
+
+def normalised():
+    """All bytes as ToTensor and Normalize make floats of them: to float32, / 255, - mean, / std."""
+    rows = []
+    for mean, std in [(0.1307, 0.3081), (0.5, 0.5), (0.4914, 0.2023)]:
+        pixels = torch.arange(256, dtype=torch.uint8).to(torch.float32).div(255)
+        values = pixels.sub_(torch.tensor(mean)).div_(torch.tensor(std))
+        rows.append({"mean": mean, "std": std, "values": shortest(values)})
+    floats = torch.tensor([[0.25, -1.5, 3.0], [1e-3, 2.0, -0.75]])
+    mean, std = torch.tensor([[0.2], [-0.3]]), torch.tensor([[0.7], [1.3]])
+    return {"bytes": rows, "floats": shortest((floats - mean) / std)}
+
+
+def make():
+    splits = [
+        split(10, [7, 3], 0, False),
+        split(10, [7, 3], 0, True),
+        split(11, [0.5, 0.3, 0.2], 1, True),
+        split(17, [0.7, 0.2, 0.1], 2, False),
+        split(23, [0.1] * 10, 3, True),
+        split(5, [5], 4, False),
+        split(5, [1.0], 4, True),
+        split(9, [2, 3, 4], 5, True),
+    ]
+    return {"splits": splits, "normalised": normalised()}
