@@ -4,8 +4,10 @@ export { classWeights } from './data/class-weights.ts';
 export type { Batch, ClassDataset, Dataset, ValueDataset } from './data/dataset.ts';
 export { datasets } from './data/datasets.ts';
 export { fromArrays, take } from './data/from-arrays.ts';
-export { type DataLoader, dataLoader, type LoaderOptions } from './data/loader.ts';
+export { type BatchKind, type DataLoader, dataLoader, type LoaderOptions } from './data/loader.ts';
 export { randomSplit, type SplitOptions, subset } from './data/split.ts';
+export type { BoundTransform, RowKind, RowValues, Transform } from './data/transform.ts';
+export { type CropOptions, type ErasingOptions, transforms } from './data/transforms.ts';
 export { type ErrorCode, HeddleError } from './errors.ts';
 export {
   type AdapterInfo,
@@ -27,6 +29,7 @@ export {
 export * as nn from './nn/index.ts';
 export type { CheckResult } from './ops/check.ts';
 export * as optim from './optim/index.ts';
+export type { PlaceRandom } from './random/counter.ts';
 export { createGenerator, type Generator, manualSeed } from './random/generator.ts';
 export { type CheckEvent, checkModel, type KernelChoice, type VerdictEvent } from './train/check.ts';
 export type {

@@ -1,11 +1,12 @@
 // Batches of a data set in PyTorch's order: file order, or shuffled by the draws that torch.utils.data.DataLoader
-// (single process) makes from its generator. Knows data sets and random numbers; no GPU type appears here.
+// (single process) makes from its generator; and transformed on the way. No GPU type appears here.
 
 import { HeddleError } from '../errors.ts';
 import { createGenerator, defaultGenerator, type Generator } from '../random/generator.ts';
 import { randperm } from '../random/permutation.ts';
 import type { Batch, Dataset } from './dataset.ts';
 import { pickRows } from './rows.ts';
+import { createPipeline, kindOf, type Pipeline, type RowKind, type Transform } from './transform.ts';
 
 /** Options of `dataLoader`. */
 export interface LoaderOptions {
@@ -17,11 +18,27 @@ export interface LoaderOptions {
   readonly dropLast?: boolean | undefined;
   /** Where the draws come from. Default: the default generator, which `manualSeed` restarts. */
   readonly generator?: Generator | undefined;
+  /** What becomes of the inputs, in this order, e.g. augmentation for training; see `transforms`. Default: nothing. */
+  readonly transforms?: readonly Transform[] | undefined;
+  /**
+   * What the transforms draw from: a whole number below 2³². Default: the seed of the default generator, see `manualSeed`.
+   * What they do to a row follows from this seed, the epoch and the row's number in the data set, whatever was iterated
+   * before.
+   */
+  readonly seed?: number | undefined;
+}
+
+/** The kind of rows that a loader's batches hold. */
+export interface BatchKind extends RowKind {
+  /** Shape of a row of real-valued targets; left out where targets are class indices. */
+  readonly targetShape?: readonly number[];
 }
 
 /** A data set cut into batches; see `dataLoader`. */
 export interface DataLoader {
   readonly dataset: Dataset;
+  /** What its batches hold: the data set's rows, as the transforms leave them. */
+  readonly kind: BatchKind;
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
@@ -32,17 +49,19 @@ export interface DataLoader {
   /**
    * The batches of epoch `n`, from 0; they can be iterated any number of times. The epoch's random numbers are drawn
    * when it is first asked for, whether it shuffles or not, as each `iter()` of a PyTorch loader does; asked for again,
-   * the same `n` gives the same order and draws nothing. Throws `usage` when `n` is not an integer from 0.
+   * the same `n` gives the same rows in the same order and draws nothing. Throws `usage` when `n` is not an integer from 0.
    */
   epoch(n: number): Iterable<Batch>;
 }
 
 /**
  * Cuts a data set into batches of `batchSize` rows.
- * Without shuffling a batch is a view of the data set; with it, a copy of its rows. Throws `usage` for bad options.
+ * Without shuffling and transforms a batch is a view of the data set; with them, a copy of its rows.
+ * Throws `usage` for bad options.
  */
 export function dataLoader(dataset: Dataset, options: LoaderOptions): DataLoader {
-  const { batchSize, shuffle = false, dropLast = false, generator } = options;
+  const { batchSize, shuffle = false, dropLast = false, generator, transforms = [] } = options;
+  const { seed = defaultGenerator.seed } = options;
   if (!Number.isSafeInteger(batchSize) || batchSize < 1) {
     throw new HeddleError('usage', `batchSize: expected a positive integer, got ${String(batchSize)}.`);
   }
@@ -52,12 +71,19 @@ export function dataLoader(dataset: Dataset, options: LoaderOptions): DataLoader
     const reason = dropLast ? `dropLast leaves nothing of ${name}` : `${name} has no rows to batch`;
     throw new HeddleError('usage', `${reason}: ${length} rows, batchSize ${batchSize}.`);
   }
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
+    throw new HeddleError('usage', `seed: expected a whole number below 2^32, got ${String(seed)}.`);
+  }
+  const pipeline = transforms.length === 0 ? undefined : createPipeline(dataset, transforms, seed);
+  const { targetShape } = dataset;
+  const { shape, dtype } = pipeline?.rows ?? kindOf(dataset.inputs, dataset.inputShape);
   const rows = dropLast ? batches * batchSize : length;
   // An order is remembered as what it is drawn from: an epoch's permutation is made again in a millisecond.
   const orders = new Map<number, () => Int32Array | undefined>();
 
   return {
     dataset,
+    kind: targetShape === undefined ? { shape, dtype } : { shape, dtype, targetShape },
     batchSize,
     shuffle,
     dropLast,
@@ -72,7 +98,7 @@ export function dataLoader(dataset: Dataset, options: LoaderOptions): DataLoader
         order = drawOrder(length, shuffle, generator);
         orders.set(n, order);
       }
-      return { [Symbol.iterator]: () => cut(dataset, batchSize, rows, order()) };
+      return { [Symbol.iterator]: () => cut({ dataset, batchSize, rows, pipeline }, n, order()) };
     },
   };
 }
@@ -101,40 +127,33 @@ function drawOrder(
   };
 }
 
+interface Cut {
+  readonly dataset: Dataset;
+  readonly batchSize: number;
+  readonly rows: number;
+  readonly pipeline: Pipeline | undefined;
+}
+
 function* cut(
-  dataset: Dataset,
-  batchSize: number,
-  rows: number,
+  { dataset, batchSize, rows, pipeline }: Cut,
+  epoch: number,
   order: Int32Array | undefined,
 ): Iterator<Batch> {
+  const { length } = dataset;
   for (let start = 0, index = 0; start < rows; start += batchSize, index++) {
     const end = Math.min(start + batchSize, rows);
-    yield order ? gather(dataset, order.subarray(start, end), index) : view(dataset, start, end, index);
+    const part = <Values extends Uint8Array | Int32Array | Float32Array>(array: Values): Values => {
+      const size = array.length / length;
+      // A batch's arrays are its own when they are no views: several batches are on their way to the GPU at once.
+      return order
+        ? pickRows(array, length, order.subarray(start, end))
+        : (array.subarray(start * size, end * size) as Values);
+    };
+    const inputs = pipeline
+      ? pipeline.apply(epoch, end - start, (i) => (order ? order[start + i]! : start + i))
+      : part(dataset.inputs);
+    const batch = { index, rows: end - start, inputs };
+    if (dataset.targetShape === undefined) yield { ...batch, targets: part(dataset.targets) };
+    else yield { ...batch, targets: part(dataset.targets), targetShape: dataset.targetShape };
   }
-}
-
-function view(dataset: Dataset, start: number, end: number, index: number): Batch {
-  const { inputs, length } = dataset;
-  const rowSize = inputs.length / length;
-  const part = {
-    index,
-    rows: end - start,
-    inputs: inputs.subarray(start * rowSize, end * rowSize),
-  };
-  if (dataset.targetShape === undefined) return { ...part, targets: dataset.targets.subarray(start, end) };
-  const { targets, targetShape } = dataset;
-  const targetSize = targets.length / length;
-  return { ...part, targets: targets.subarray(start * targetSize, end * targetSize), targetShape };
-}
-
-// A batch's arrays are its own: several batches are on their way to the GPU at once.
-function gather(dataset: Dataset, chosen: Int32Array, index: number): Batch {
-  const { inputs, length } = dataset;
-  const rows = chosen.length;
-  const part = { index, rows, inputs: pickRows(inputs, length, chosen) };
-  if (dataset.targetShape === undefined) {
-    return { ...part, targets: pickRows(dataset.targets, length, chosen) };
-  }
-  const { targets, targetShape } = dataset;
-  return { ...part, targets: pickRows(targets, length, chosen), targetShape };
 }

@@ -2,7 +2,7 @@
 //
 // A part has arrays of its own: a view where its rows lie side by side, else a copy. A list of row numbers beside the whole
 // set's arrays would save the copy, but then `inputs` would no longer be what a data set says it is, and each reader would
-// have to know. Copying all of FashionMNIST takes some 10 ms, and the whole set can be collected once only its parts are held.
+// have to know. Splitting all of FashionMNIST takes some 50 ms, and the whole set can be collected once only its parts are held.
 
 import { HeddleError } from '../errors.ts';
 import { createGenerator, defaultGenerator, type Generator } from '../random/generator.ts';

@@ -144,8 +144,8 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
     return session;
   };
   const sessionFor = async (loader: DataLoader): Promise<Session> => {
-    const { inputShape, targetShape = [], classes, name } = loader.dataset;
-    const spec = inputSpec(loader.dataset, inputShape, targetShape);
+    const { classes, name } = loader.dataset;
+    const spec: InputSpec = loader.kind;
     const session = known(spec) ?? keep(spec, await createSession(device, job, spec, batchSize));
     if (session.classes !== undefined && classes.length > session.classes) {
       throw new HeddleError(
