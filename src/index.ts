@@ -3,7 +3,9 @@
 export { classWeights } from './data/class-weights.ts';
 export type { Batch, ClassDataset, Dataset, ValueDataset } from './data/dataset.ts';
 export { datasets } from './data/datasets.ts';
-export { fromArrays, take } from './data/from-arrays.ts';
+export { type ArraysOptions, fromArrays, take } from './data/from-arrays.ts';
+export type { IdxOptions } from './data/idx-files.ts';
+export type { ImageFile, ImageFolderOptions } from './data/image-folder.ts';
 export { type BatchKind, type DataLoader, dataLoader, type LoaderOptions } from './data/loader.ts';
 export { randomSplit, type SplitOptions, subset } from './data/split.ts';
 export type { BoundTransform, RowKind, RowValues, Transform } from './data/transform.ts';

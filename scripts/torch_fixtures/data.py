@@ -1,6 +1,7 @@
-"""What PyTorch makes of data sets: random splits, normalised images, weights of classes."""
+"""What PyTorch makes of data sets: random splits, normalised images, images of another size."""
 
 import torch
+import torch.nn.functional as F
 from torch.utils.data import random_split
 
 from torch_fixtures.common import shortest
@@ -33,6 +34,18 @@ def normalised():
     return {"bytes": rows, "floats": shortest((floats - mean) / std)}
 
 
+def resized():
+    """Bytes as interpolate(antialias=True) makes them, which is Pillow's resize but for rounding."""
+    generator = torch.Generator().manual_seed(0)
+    rows = []
+    for size, other in [((5, 7), (3, 4)), ((4, 4), (9, 5)), ((11, 6), (4, 12)), ((1, 3), (2, 2)), ((8, 8), (8, 3))]:
+        pixels = torch.randint(0, 256, (1, 2, *size), generator=generator, dtype=torch.uint8)
+        values = F.interpolate(pixels.double(), other, mode="bilinear", antialias=True, align_corners=False)
+        flat = [round(value, 3) for value in values.flatten().tolist()]
+        rows.append({"from": size, "to": other, "pixels": pixels.flatten().tolist(), "values": flat})
+    return rows
+
+
 def make():
     splits = [
         split(10, [7, 3], 0, False),
@@ -44,4 +57,4 @@ def make():
         split(5, [1.0], 4, True),
         split(9, [2, 3, 4], 5, True),
     ]
-    return {"splits": splits, "normalised": normalised()}
+    return {"splits": splits, "normalised": normalised(), "resized": resized()}

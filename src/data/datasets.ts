@@ -1,7 +1,13 @@
-// The data sets that come with Heddle, by name.
+// The data sets that Heddle knows how to get, by name.
 
 import { fashionMnist } from './fashion-mnist.ts';
+import { idx } from './idx-files.ts';
+import { imageFolder } from './image-folder.ts';
+import { kmnist, mnist } from './mnist.ts';
 import { synthetic } from './synthetic.ts';
 
-/** The data sets that come with Heddle; each takes a split (`train` or `test`) and options. */
-export const datasets = { fashionMnist, synthetic };
+/**
+ * Data sets: `fashionMnist`, `mnist`, `kmnist` and `synthetic` take a split (`train` or `test`) and options; `idx` and
+ * `imageFolder` take files of the caller's own.
+ */
+export const datasets = { fashionMnist, mnist, kmnist, synthetic, idx, imageFolder };

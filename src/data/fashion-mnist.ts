@@ -1,20 +1,8 @@
 // FashionMNIST: which files it is made of, where they are, what they mean. How files are found is the platform's.
 
-import { loadFiles } from '#platform';
-import { HeddleError } from '../errors.ts';
-import type { FileSet, LoadFilesOptions } from '../platform/files.ts';
-import type { Dataset } from './dataset.ts';
-import { checkLimit, take } from './from-arrays.ts';
-import { parseLabelledImages } from './idx.ts';
-
-/** Which half of a data set. */
-export type Split = 'train' | 'test';
-
-/** Options of `datasets.fashionMnist`: where to look, what to report, and how much of it. */
-export interface FashionMnistOptions extends LoadFilesOptions {
-  /** Only the first rows. */
-  readonly limit?: number | undefined;
-}
+import type { FileSet } from '../platform/files.ts';
+import type { ClassDataset } from './dataset.ts';
+import { type FileSetOptions, loadLabelledImages, type Split } from './labelled-images.ts';
 
 /** Class names, by index. */
 export const FASHION_MNIST_CLASSES: readonly string[] = [
@@ -76,28 +64,6 @@ export const FASHION_MNIST_FILES: FileSet = {
  * Found on this machine or downloaded; always verified. Throws `data` with the file and the reason, `usage` for
  * options that make no sense.
  */
-export async function fashionMnist(split: Split, options: FashionMnistOptions = {}): Promise<Dataset> {
-  const { limit, ...where } = options;
-  const prefix = filePrefix(split);
-  if (limit !== undefined) checkLimit(limit);
-  const names = [`${prefix}-images-idx3-ubyte`, `${prefix}-labels-idx1-ubyte`];
-  const files = await loadFiles(FASHION_MNIST_FILES, names, where);
-  const [images, labels] = files.map(({ from, bytes }) => ({ name: from, bytes }));
-  const parsed = parseLabelledImages(images!, labels!, FASHION_MNIST_CLASSES.length);
-  const dataset: Dataset = {
-    name: `fashion-mnist/${split}`,
-    length: parsed.length,
-    inputs: parsed.images,
-    inputShape: [1, parsed.height, parsed.width],
-    targets: parsed.labels,
-    classes: FASHION_MNIST_CLASSES,
-    synthetic: false,
-  };
-  return limit === undefined ? dataset : take(dataset, limit);
-}
-
-function filePrefix(split: Split): string {
-  if (split === 'train') return 'train';
-  if (split === 'test') return 't10k';
-  throw new HeddleError('usage', `fashion-mnist: expected the split train or test, got ${String(split)}.`);
+export async function fashionMnist(split: Split, options: FileSetOptions = {}): Promise<ClassDataset> {
+  return loadLabelledImages(FASHION_MNIST_FILES, FASHION_MNIST_CLASSES, split, options);
 }

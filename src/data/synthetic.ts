@@ -3,9 +3,9 @@
 
 import { HeddleError } from '../errors.ts';
 import { createGenerator, type Generator } from '../random/generator.ts';
-import type { Dataset } from './dataset.ts';
-import type { Split } from './fashion-mnist.ts';
+import type { ClassDataset } from './dataset.ts';
 import { checkLimit } from './from-arrays.ts';
+import type { Split } from './labelled-images.ts';
 
 /** Options of `datasets.synthetic`. */
 export interface SyntheticOptions {
@@ -39,7 +39,7 @@ const SHAPES: Readonly<Record<string, { shape: Shape; x: number; y: number }>> =
  * Ten kinds of shapes in 28x28 grey bytes with jitter and noise, the same for every machine: 6,000 rows (`train`) or
  * 1,000 (`test`). Throws `usage` for options that make no sense.
  */
-export async function synthetic(split: Split, options: SyntheticOptions = {}): Promise<Dataset> {
+export async function synthetic(split: Split, options: SyntheticOptions = {}): Promise<ClassDataset> {
   const { seed = 0, limit } = options;
   if (!Object.hasOwn(ROWS, split)) {
     throw new HeddleError('usage', `synthetic: expected the split train or test, got ${String(split)}.`);

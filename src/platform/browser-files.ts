@@ -2,8 +2,9 @@
 // Touches no Node module; node-files.ts exports the same names for Node.
 
 import { HeddleError, messageOf } from '../errors.ts';
+import { gunzip } from './browser-gunzip.ts';
 import { downloadFile } from './download.ts';
-import { entriesOf, type Gunzip, type LoadedFile, type LoadFiles } from './files.ts';
+import { entriesOf, type LoadedFile, type LoadFiles } from './files.ts';
 
 /**
  * See `LoadFiles`. The order: `options.data` as an address (then nothing else), `options.baseUrl`, the https mirrors.
@@ -23,25 +24,4 @@ export const loadFiles: LoadFiles = async (set, names, options = {}) => {
     loaded.push({ name: entry.name, bytes: found.bytes, from: found.url });
   }
   return loaded;
-};
-
-const gunzip: Gunzip = async (where, packed, maxBytes) => {
-  const bytes = new Uint8Array(maxBytes);
-  let length = 0;
-  const reader = new Blob([packed]).stream().pipeThrough(new DecompressionStream('gzip')).getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return bytes.subarray(0, length);
-      if (length + value.length > maxBytes) break;
-      bytes.set(value, length);
-      length += value.length;
-    }
-  } catch (error) {
-    throw new HeddleError('data', `${where}: damaged or truncated gzip file (${messageOf(error)})`, {
-      cause: error,
-    });
-  }
-  await reader.cancel();
-  throw new HeddleError('data', `${where}: unpacks to more than the expected ${maxBytes} bytes`);
 };

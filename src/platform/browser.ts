@@ -4,6 +4,7 @@ import { HeddleError } from '../errors.ts';
 import type { GpuOptions } from './gpu.ts';
 
 export * from './browser-files.ts';
+export * from './browser-sources.ts';
 
 /** Nothing to save by resting: browsers wait without polling. */
 export const restFromGpu = (_seconds: number): Promise<void> => Promise.resolve();

@@ -55,7 +55,7 @@ export async function downloadFile(
       continue;
     }
     try {
-      return { bytes: await verifyFile(url, entry, packed, gunzip), packed, url, mirror };
+      return { bytes: await verifyFile(url, entry, packed, gunzip, 'download'), packed, url, mirror };
     } catch (error) {
       if (!(error instanceof HeddleError)) throw error;
       reasons.push(error.message);

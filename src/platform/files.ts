@@ -3,14 +3,21 @@
 
 import { HeddleError } from '../errors.ts';
 
-/** One file of a set, known by its unpacked bytes; it may lie about unpacked as `name` or packed as `name.gz`. */
-export interface FileEntry {
+/** One file of a set; it may lie about unpacked as `name` or packed as `name.gz`. */
+export type FileEntry = {
   readonly name: string;
   /** Length of the unpacked file. */
   readonly bytes: number;
-  /** SHA-256 of the unpacked file, lower-case hex. */
-  readonly sha256: string;
-}
+} & (
+  | {
+      /** SHA-256 of the unpacked file, lower-case hex. */
+      readonly sha256: string;
+    }
+  | {
+      /** SHA-256 of `name.gz` as its makers give it out, where that of the unpacked file is not known. */
+      readonly packedSha256: string;
+    }
+);
 
 /** Files that belong together, and where to look for them. */
 export interface FileSet {
@@ -114,32 +121,56 @@ export function isGzip(bytes: Uint8Array): boolean {
   return bytes.length > 1 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
+/** Where a content is from: `local` is a file of this machine, which somebody put there. */
+export type Origin = 'local' | 'download';
+
 /**
  * The unpacked bytes of `content`, which is the file `entry`, gzipped or not (its content tells, not its name).
- * Throws `data`, the message starting with `where`, unless length and SHA-256 are the expected ones.
+ * Throws `data`, the message starting with `where`, unless length and SHA-256 are the expected ones. Where only the packed
+ * file's sum is known, an unpacked one passes by its length if it is local, and never if it was downloaded.
  */
 export async function verifyFile(
   where: string,
   entry: FileEntry,
   content: Bytes,
   gunzip: Gunzip,
+  origin: Origin,
 ): Promise<Bytes> {
-  if (!isGzip(content) && content.length !== entry.bytes) {
-    const found = `neither gzip nor the ${entry.bytes} bytes of ${entry.name}: ${describe(content)}`;
-    throw new HeddleError('data', `${where}: ${found}`);
+  const packed = isGzip(content);
+  const packedOnly = 'packedSha256' in entry;
+  if (!packed && (content.length !== entry.bytes || (packedOnly && origin === 'download'))) {
+    const right =
+      packedOnly && origin === 'download' ? '' : `neither gzip nor the ${entry.bytes} bytes of ${entry.name}`;
+    throw new HeddleError('data', `${where}: ${right || 'not gzip'}: ${describe(content)}`);
   }
-  const bytes = isGzip(content) ? await gunzip(where, content, entry.bytes) : content;
+  if (packed && packedOnly) {
+    await checkSum(`${where}: SHA-256`, content, entry.packedSha256);
+  }
+  const bytes = packed ? await gunzip(where, content, entry.bytes) : content;
   if (bytes.length !== entry.bytes) {
     throw new HeddleError('data', `${where}: unpacks to ${bytes.length} bytes, expected ${entry.bytes}`);
   }
-  const sum = hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
-  if (sum !== entry.sha256) {
-    throw new HeddleError(
-      'data',
-      `${where}: SHA-256 of the unpacked bytes is ${sum}, expected ${entry.sha256}`,
-    );
-  }
+  if (!packedOnly) await checkSum(`${where}: SHA-256 of the unpacked bytes`, bytes, entry.sha256);
   return bytes;
+}
+
+async function checkSum(what: string, bytes: Bytes, expected: string): Promise<void> {
+  const sum = hex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)));
+  if (sum !== expected) throw new HeddleError('data', `${what} is ${sum}, expected ${expected}`);
+}
+
+/**
+ * How much a gzip file of the caller's own, about which nothing is known, may unpack to: what its trailer says, unless
+ * deflate cannot do that. Throws `data`; the message starts with `where`.
+ */
+export function announcedBytes(where: string, packed: Uint8Array): number {
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
+  const announced = packed.length < 18 ? 0 : view.getUint32(packed.length - 4, true);
+  if (announced > 1032 * packed.length) {
+    const found = `its length field says ${announced} bytes, more than ${packed.length} packed ones can hold`;
+    throw new HeddleError('data', `${where}: damaged gzip file (${found})`);
+  }
+  return announced;
 }
 
 function describe(content: Uint8Array): string {

@@ -21,6 +21,7 @@ import {
   verifyFile,
 } from './files.ts';
 import { gunzip } from './node-gunzip.ts';
+import { codeOf, readBounded } from './node-read.ts';
 
 /**
  * See `LoadFiles`. The order: `options.data` or the set's environment variable (then nothing else), the set's folders,
@@ -95,35 +96,13 @@ async function findFile(folders: readonly string[], entry: FileEntry): Promise<s
 
 async function readVerified(path: string, entry: FileEntry): Promise<Bytes> {
   try {
-    return await verifyFile(path, entry, await readBounded(path, maxFileBytes(entry)), gunzip);
+    return await verifyFile(path, entry, await readBounded(path, maxFileBytes(entry)), gunzip, 'local');
   } catch (error) {
     if (!(error instanceof HeddleError)) {
       throw new HeddleError('data', `${path}: cannot be read (${messageOf(error)}).`, { cause: error });
     }
     const advice = `This is not the ${entry.name} it should be: delete it and run again`;
     throw new HeddleError('data', `${error.message}. ${advice}.`, { cause: error });
-  }
-}
-
-async function readBounded(path: string, maxBytes: number): Promise<Bytes> {
-  const found = await stat(path);
-  // A pipe or a device would block or never end.
-  if (!found.isFile()) throw new HeddleError('data', `${path}: not a regular file`);
-  if (found.size > maxBytes) {
-    throw new HeddleError('data', `${path}: ${found.size} bytes, expected at most ${maxBytes}`);
-  }
-  const file = await open(path, 'r');
-  try {
-    const bytes = new Uint8Array(found.size);
-    let length = 0;
-    while (length < bytes.length) {
-      const { bytesRead } = await file.read(bytes, length, bytes.length - length, length);
-      if (bytesRead === 0) break;
-      length += bytesRead;
-    }
-    return bytes.subarray(0, length);
-  } finally {
-    await file.close();
   }
 }
 
@@ -151,8 +130,4 @@ async function keep(
     await rm(part, { force: true }).catch(() => undefined);
     options.onNotice?.(`${entry.name} is not kept for the next run: ${messageOf(error)}`);
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

@@ -4,6 +4,7 @@ import { HeddleError, messageOf } from '../errors.ts';
 import type { GpuOptions } from './gpu.ts';
 
 export * from './node-files.ts';
+export * from './node-sources.ts';
 export { awaitGpu, restFromGpu } from './node-waiting.ts';
 
 const backends: Partial<Record<NodeJS.Platform, string>> = {

@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadFiles as loadInBrowser } from '../../src/platform/browser-files.ts';
 import type { DownloadProgress } from '../../src/platform/files.ts';
 import { loadFiles } from '../../src/platform/node-files.ts';
-import { content, honest, packed, serve, smallSet } from './file-set.ts';
+import { content, honest, packed, packedSet, serve, smallSet } from './file-set.ts';
 
 let root: string;
 const closing: (() => Promise<unknown>)[] = [];
@@ -204,6 +204,22 @@ describe('a download in Node', () => {
     const path = join(root, 'heddle/small/images.gz');
     writeFileSync(path, gzipSync(Buffer.alloc(200_000)));
     await expect(load([url])).rejects.toThrow(new RegExp(`^${path}: SHA-256 .*delete it and run again\\.$`));
+  });
+});
+
+describe('a download of a set that is known by its packed files', () => {
+  it('must be packed, and as they are', async () => {
+    const unpacked = await server((_, response) => response.end(content.images));
+    const repacked = await server((_, response) => response.end(gzipSync(content.images!, { level: 1 })));
+    const good = await server(honest);
+    for (const loading of [loadFiles, loadInBrowser]) {
+      const refused = loading(packedSet(), ['images'], { mirrors: [unpacked.url, repacked.url], limits });
+      await expect(refused).rejects.toThrow(/images\.gz: not gzip: 200000 bytes .*images\.gz: SHA-256 is/);
+      const [file] = await loading(packedSet(), ['images'], { mirrors: [unpacked.url, good.url], limits });
+      expect(isImages(file?.bytes)).toBe(true);
+      expect(file?.from).toBe(`${good.url}images.gz`);
+    }
+    expect((await loadFiles(packedSet(), ['images'], { mirrors: [] }))[0]?.from).toContain(root);
   });
 });
 

@@ -41,6 +41,15 @@ export function smallSet(folders: readonly string[] = []): FileSet {
   };
 }
 
+/** The same set, known by the sums of its packed files alone. */
+export function packedSet(folders: readonly string[] = []): FileSet {
+  const files = Object.entries(content).map(([name, bytes]) => {
+    const packedSha256 = createHash('sha256').update(packed[name]!).digest('hex');
+    return { name, bytes: bytes.length, packedSha256 };
+  });
+  return { ...smallSet(folders), files };
+}
+
 /** A request that a test server got. */
 export interface Seen {
   readonly path: string;

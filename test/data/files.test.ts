@@ -7,7 +7,7 @@ import { crc32, createDeflateRaw, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { cacheFolder } from '../../src/platform/cache-folder.ts';
 import { loadFiles } from '../../src/platform/node-files.ts';
-import { content, packed, smallSet } from './file-set.ts';
+import { content, packed, packedSet, smallSet } from './file-set.ts';
 
 let root: string;
 beforeEach(() => {
@@ -147,6 +147,33 @@ describe('loadFiles in Node refuses', () => {
   });
 });
 
+describe('a set that is known by its packed files', () => {
+  it('takes those, and unpacked ones of the right length', async () => {
+    for (const files of [
+      { 'labels.gz': packed.labels! },
+      { labels: packed.labels! },
+      { labels: content.labels! },
+    ]) {
+      const where = folder(Object.keys(files)[0]!.replace('.', '-'), files);
+      const [file] = await loadFiles(packedSet([where]), ['labels'], { download: false });
+      expect(Buffer.compare(file!.bytes, content.labels!)).toBe(0);
+      rmSync(where, { recursive: true });
+    }
+  });
+
+  it.each<[string, Uint8Array, RegExp]>([
+    [
+      'the right bytes, packed by somebody else',
+      gzipSync(content.labels!, { level: 1 }),
+      /labels\.gz: SHA-256 is [0-9a-f]{64}, expected [0-9a-f]{64}\. This is not the labels it should be/,
+    ],
+    ['unpacked ones of another length', content.labels!.subarray(1), /neither gzip nor the 1000 bytes/],
+  ])('refuses %s', async (_, bytes, message) => {
+    const where = folder('wrong', { 'labels.gz': bytes });
+    await expect(loadFiles(packedSet([where]), ['labels'])).rejects.toThrow(message);
+  });
+});
+
 describe('gzip headers', () => {
   it('may carry names, comments, extra fields and a checksum', async () => {
     const plain = packed.labels!;
@@ -178,11 +205,13 @@ describe('cacheFolder', () => {
   });
 });
 
-it('browser-files and node-files export the same names, and the browser’s touches no Node module', async () => {
-  const browser = await import('../../src/platform/browser-files.ts');
-  const node = await import('../../src/platform/node-files.ts');
-  expect(Object.keys(browser)).toEqual(Object.keys(node));
-  for (const file of ['browser-files', 'download', 'files']) {
+it('the browser’s file access exports the same names as Node’s, and touches no Node module', async () => {
+  for (const kind of ['files', 'sources']) {
+    const browser = await import(`../../src/platform/browser-${kind}.ts`);
+    const node = await import(`../../src/platform/node-${kind}.ts`);
+    expect(Object.keys(browser)).toEqual(Object.keys(node));
+  }
+  for (const file of ['browser-files', 'browser-gunzip', 'browser-sources', 'download', 'files', 'sources']) {
     const source = readFileSync(new URL(`../../src/platform/${file}.ts`, import.meta.url), 'utf8');
     expect(source).not.toMatch(/from '(node:|.*\/node-)|process\./);
   }
