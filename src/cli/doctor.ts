@@ -152,10 +152,11 @@ interface Subject {
 }
 
 function subjectOf(run: string | undefined): Subject {
-  // Data sets of 28 × 28 pixels in ten classes are all that there are.
-  const { hidden, batchSize } =
-    run === undefined ? { hidden: [512, 512], batchSize: 64 } : readRunRecord(run).options;
-  const shape = { inputFeatures: 784, hidden, classes: 10 };
+  const tutorial = { model: undefined, options: { hidden: [512, 512], batchSize: 64 } };
+  const { model, options } = run === undefined ? tutorial : readRunRecord(run);
+  const { hidden, batchSize } = options;
+  const [, inputs = 784, classes = 10] = /^(\d+)-(?:.*-)?(\d+)$/.exec(model ?? '') ?? [];
+  const shape = { inputFeatures: Number(inputs), hidden, classes: Number(classes) };
   return { shape, batchSize, name: `${modelText(shape)}, batch ${count(batchSize)}` };
 }
 
@@ -183,7 +184,7 @@ async function examine(
     loss: nn.crossEntropyLoss(),
     optimizer: optim.sgd({ lr: 1e-3 }),
     batchSize,
-    input: { shape: [1, 28, 28], dtype: 'u8' },
+    input: { shape: [1, 1, shape.inputFeatures], dtype: 'u8' },
   });
   for await (const event of checks) {
     if (event.type === 'check') {

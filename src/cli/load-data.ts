@@ -1,12 +1,23 @@
-// Brings a data set in for a command: by name, with the progress of a download on stderr.
+// Brings a data set in for a command: by name, with the progress of a download on stderr, or from a folder of pictures.
 
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { FASHION_MNIST_FILES } from '../data/fashion-mnist.ts';
-import { type Dataset, datasets } from '../index.ts';
+import { KMNIST_FILES, MNIST_FILES } from '../data/mnist.ts';
+import { type ClassDataset, type Dataset, datasets, HeddleError } from '../index.ts';
+import { fileSetNames, isFolder } from './options.ts';
 import type { Output } from './sinks.ts';
+
+const fileSets = {
+  'fashion-mnist': { load: datasets.fashionMnist, variable: FASHION_MNIST_FILES.variable },
+  mnist: { load: datasets.mnist, variable: MNIST_FILES.variable },
+  kmnist: { load: datasets.kmnist, variable: KMNIST_FILES.variable },
+} satisfies Record<(typeof fileSetNames)[number], object>;
 
 /** Where data comes from, as options say it. */
 export interface DataOptions {
-  readonly dataset: 'fashion-mnist' | 'synthetic';
+  /** The name of a data set, or a folder with the folders `train` and `test`. */
+  readonly dataset: string;
   readonly data?: string;
 }
 
@@ -48,12 +59,16 @@ function downloadLine(stderr: Output) {
   };
 }
 
+const fileSetOf = (dataset: string) =>
+  fileSets[fileSetNames.find((name) => name === dataset) ?? 'fashion-mnist'];
+
 /**
  * Whether loading may take a download. Where not, it goes before opening the device, so that a wrong folder is told at
  * once; else after it, so that nobody waits for data that no GPU is there for.
  */
 export function mayDownload({ dataset, data }: DataOptions): boolean {
-  return dataset !== 'synthetic' && data === undefined && !process.env[FASHION_MNIST_FILES.variable];
+  if (dataset === 'synthetic' || isFolder(dataset)) return false;
+  return data === undefined && !process.env[fileSetOf(dataset).variable];
 }
 
 /** Loads one half of a data set. Throws `data` when it cannot be had. */
@@ -61,11 +76,12 @@ export async function loadSplit(
   split: 'train' | 'test',
   { dataset, data }: DataOptions,
   stderr: Output = process.stderr,
-): Promise<Dataset> {
+): Promise<ClassDataset> {
   if (dataset === 'synthetic') return datasets.synthetic(split);
+  if (isFolder(dataset)) return loadFolder(split, dataset, data);
   const line = downloadLine(stderr);
   try {
-    return await datasets.fashionMnist(split, {
+    return await fileSetOf(dataset).load(split, {
       data,
       onProgress: line.show,
       onNotice: (notice) => {
@@ -76,6 +92,44 @@ export async function loadSplit(
   } finally {
     line.wipe();
   }
+}
+
+async function loadFolder(
+  split: 'train' | 'test',
+  dataset: string,
+  data: string | undefined,
+): Promise<ClassDataset> {
+  if (data !== undefined) {
+    throw new HeddleError('usage', `--data and the folder --dataset ${dataset} exclude each other`);
+  }
+  const folder = join(dataset, split);
+  if (!existsSync(folder)) {
+    const expected = `${join(dataset, 'train')} and ${join(dataset, 'test')}, in each a folder of PNG images for each class`;
+    throw new HeddleError('data', `--dataset ${dataset}: ${folder} does not exist; expected ${expected}`);
+  }
+  return datasets.imageFolder(folder, { name: `${basename(resolve(dataset))}/${split}` });
+}
+
+/** Loads both halves. Throws `data` when one cannot be had, or they are not of one kind. */
+export async function loadBoth(options: DataOptions): Promise<{ train: ClassDataset; test: ClassDataset }> {
+  const train = await loadSplit('train', options);
+  const test = await loadSplit('test', options);
+  for (const [what, of] of [
+    ['classes', ({ classes }: Dataset) => classes.join(', ')],
+    ['rows of shape', ({ inputShape }: Dataset) => `[${inputShape.join(', ')}]`],
+  ] as const) {
+    if (of(train) !== of(test)) {
+      const found = `${train.name} has ${what} ${of(train)}, ${test.name} has ${of(test)}`;
+      throw new HeddleError('data', `${found}: expected the same`);
+    }
+  }
+  return { train, test };
+}
+
+/** What a user should know who takes pictures as they lie in their folders; empty for other data. */
+export function orderNotice({ dataset, shuffle }: { dataset: string; shuffle: boolean }): string {
+  if (!isFolder(dataset) || shuffle) return '';
+  return `the images of ${dataset} come class by class: give --shuffle to mix them\n`;
 }
 
 /** What a user must not miss about a data set that no camera has seen; empty for real data. */

@@ -40,7 +40,27 @@ const oneOf = <const Names extends readonly string[]>(...names: Names) =>
 
 const text = (what: string) => v.pipe(v.string(), v.nonEmpty(what));
 const flag = v.optional(v.boolean(), false);
-const datasetName = oneOf('fashion-mnist', 'synthetic');
+
+/** Data sets that are files under known names. */
+export const fileSetNames = ['fashion-mnist', 'mnist', 'kmnist'] as const;
+/** Whether a data set is a folder of pictures; a slash tells it from a name. */
+export const isFolder = (dataset: string) => /[\\/]/.test(dataset);
+const named: readonly string[] = [...fileSetNames, 'synthetic'];
+const datasetName = v.pipe(
+  v.string(),
+  v.check(
+    (name) => named.includes(name) || isFolder(name),
+    `one of ${named.join(', ')}, or a folder, written with a slash, such as ./flowers`,
+  ),
+);
+
+const augmentations = 'flip, crop, or both separated by a comma';
+const augmentList = v.pipe(
+  v.string(),
+  v.transform((text) => text.split(',')),
+  v.array(v.picklist(['flip', 'crop'], augmentations)),
+  v.check((names) => new Set(names).size === names.length, augmentations),
+);
 
 const fields = {
   dataset: datasetName,
@@ -52,6 +72,7 @@ const fields = {
   hidden: sizeList,
   seed: wholeNumber(0),
   shuffle: flag,
+  augment: v.exactOptional(augmentList),
   limit: v.exactOptional(wholeNumber(1)),
   logEvery: wholeNumber(1),
   out: v.exactOptional(text('a folder')),
@@ -146,7 +167,11 @@ type Name =
 
 /** Each option as commander and `--help` know it: flags, description, default. */
 const declarations: Record<Name, readonly [flags: string, description: string, fallback?: string]> = {
-  dataset: ['--dataset <name>', 'fashion-mnist, or synthetic (drawn by a program)', 'fashion-mnist'],
+  dataset: [
+    '--dataset <name>',
+    'fashion-mnist, mnist, kmnist, synthetic (drawn by a program), or a folder such as ./flowers',
+    'fashion-mnist',
+  ],
   data: ['--data <dir>', 'folder that has the data set’s files'],
   epochs: ['--epochs <n>', 'passes over the training set', '10'],
   batchSize: ['--batch-size <n>', 'samples in a step', '64'],
@@ -155,6 +180,7 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   hidden: ['--hidden <sizes>', 'sizes of the hidden layers', '512,512'],
   seed: ['--seed <n>', 'the same numbers as torch.manual_seed(n)', '0'],
   shuffle: ['--shuffle', 'a new order each epoch, as DataLoader(shuffle=True)'],
+  augment: ['--augment <names>', 'flip, crop: mirror and move the training images at random'],
   limit: ['--limit <n>', 'train on the first n samples only'],
   logEvery: ['--log-every <n>', 'report the loss every n batches', '100'],
   out: ['--out <dir>', 'folder of the run; new or empty (default: "runs/<date>-mlp")'],

@@ -7,8 +7,9 @@ import { HeddleError, messageOf } from '../errors.ts';
 import { runFiles } from './run-folder.ts';
 
 const runRecord = v.object({
+  model: v.exactOptional(v.string()),
   options: v.object({
-    dataset: v.picklist(['fashion-mnist', 'synthetic']),
+    dataset: v.string(),
     batchSize: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
     hidden: v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
   }),

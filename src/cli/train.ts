@@ -15,11 +15,12 @@ import {
   type Trainer,
   take,
 } from '../index.ts';
+import { augmentation } from './augment.ts';
 import { follow } from './follow.ts';
 import { barSink } from './format-bar.ts';
 import { jsonLine } from './format-json.ts';
 import { pytorchText } from './format-pytorch.ts';
-import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
+import { loadBoth, mayDownload, orderNotice, syntheticNotice } from './load-data.ts';
 import { buildModel, countParameters, modelText, refuseTooLarge, type Shape } from './model.ts';
 import { declare, parseOptions, type TrainOptions, trainOptions } from './options.ts';
 import { createRunFolder, type RunFolder, refuseUsed, runFiles } from './run-folder.ts';
@@ -38,6 +39,7 @@ Examples:
   heddle train                                      the tutorial's run: 10 epochs, about 71 %
   heddle train --epochs 2 --hidden 256 --lr 0.05
   heddle train --dataset synthetic --epochs 1       without data or network
+  heddle train --dataset ./flowers --shuffle        PNG images in ./flowers/train/CLASS, ./flowers/test/CLASS
   heddle train --json | jq 'select(.type == "epoch").validation.accuracy'`;
 
 /** Adds the command to the program. */
@@ -66,6 +68,7 @@ export function registerTrain(program: Command, session: Session): void {
     'hidden',
     'seed',
     'shuffle',
+    'augment',
   ]);
   declare(command, ['limit', 'logEvery', 'out', 'json', 'format', 'adapter', 'plain', 'kernels']);
 }
@@ -76,8 +79,7 @@ interface Data {
 }
 
 async function loadData(options: TrainOptions): Promise<Data> {
-  const train = await loadSplit('train', options);
-  const test = await loadSplit('test', options);
+  const { train, test } = await loadBoth(options);
   return { train: options.limit === undefined ? train : take(train, options.limit), test };
 }
 
@@ -96,7 +98,7 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
     const shape: Shape = { inputFeatures, hidden: options.hidden, classes };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     process.stderr.write(introduction(device, data, shape));
-    process.stderr.write(sound.notice);
+    process.stderr.write(`${sound.notice}${orderNotice(options)}`);
 
     manualSeed(options.seed);
     const model = buildModel(shape);
@@ -145,6 +147,7 @@ interface Job {
 async function runTraining({ options, session, sound, data, shape, trainer }: Job): Promise<number> {
   const { watch } = session;
   const { batchSize, shuffle, epochs, logEvery } = options;
+  const transforms = augmentation(options.augment, data.train);
   const folder = createRunFolder({
     kind: 'mlp',
     ...(options.out === undefined ? {} : { out: options.out }),
@@ -181,7 +184,7 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
     folder.event(run);
     writer.event(run);
     const outcome = await follow({
-      events: trainer.fit(dataLoader(data.train, { batchSize, shuffle }), {
+      events: trainer.fit(dataLoader(data.train, { batchSize, shuffle, transforms }), {
         epochs,
         logEvery,
         validate: dataLoader(data.test, { batchSize }),

@@ -58,7 +58,14 @@ test.each([
   ['limit', '0', ''],
   ['logEvery', '0', ''],
   ['optimizer', 'adam', "--optimizer: found 'adam', expected sgd"],
-  ['dataset', 'mnist', "--dataset: found 'mnist', expected one of fashion-mnist, synthetic"],
+  [
+    'dataset',
+    'cifar',
+    "--dataset: found 'cifar', expected one of fashion-mnist, mnist, kmnist, synthetic, or a folder, written with a slash, such as ./flowers",
+  ],
+  ['augment', 'rotate', "--augment: found 'rotate', expected flip, crop, or both separated by a comma"],
+  ['augment', 'flip,flip', ''],
+  ['augment', '', ''],
   ['format', 'json', ''],
   ['adapter', '', ''],
   ['data', '', ''],
@@ -75,6 +82,9 @@ test.each([
   ['lr', '2.', 2],
   ['seed', '4294967296', 4294967296],
   ['hidden', '7', [7]],
+  ['dataset', 'kmnist', 'kmnist'],
+  ['dataset', './flowers', './flowers'],
+  ['augment', 'crop,flip', ['crop', 'flip']],
 ])('%s: "%s" is taken', (name, value, expected) => {
   expect(parseOptions(trainOptions, { ...valid, [name]: value })).toMatchObject({ [name]: expected });
 });
@@ -91,7 +101,7 @@ const refused: [string, RegExp][] = [
   ['train extra', /^heddle train: too many arguments/],
   ['eval', /^heddle eval: missing required argument 'run'$/],
   ['eval nowhere', /^heddle eval: nowhere\/run.json does not exist; expected the folder of a run$/],
-  ['eval used --dataset mnist', /^heddle eval: --dataset: found 'mnist'/],
+  ['eval used --dataset cifar', /^heddle eval: --dataset: found 'cifar'/],
   ['doctor --fast', /^heddle doctor: unknown option '--fast'/],
   ['plan --batch-size 0', /^heddle plan: --batch-size: found '0'/],
   ['trian', /^heddle: unknown command 'trian' \(Did you mean train\?\)$/],
