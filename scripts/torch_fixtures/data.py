@@ -2,7 +2,8 @@
 
 import torch
 import torch.nn.functional as F
-from torch.utils.data import random_split
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, random_split
 
 from torch_fixtures.common import shortest
 
@@ -20,6 +21,21 @@ def split(n, lengths, seed, own_generator):
         "parts": [list(part) for part in parts],
         "next31": torch.empty((), dtype=torch.int32).random_(generator=generator).item(),
     }
+
+
+def split_then_shuffle():
+    """A whole script's draws: a split, a model, two epochs of a shuffled loader over the larger part."""
+    torch.manual_seed(11)
+    train, validation = random_split(TensorDataset(torch.arange(30)), [0.8, 0.2])
+    nn.Linear(5, 4)
+    loader = DataLoader(train, batch_size=7, shuffle=True, drop_last=True)
+    epochs = []
+    for _ in range(2):
+        epochs.append([batch[0].tolist() for batch in loader])
+        for _batch in DataLoader(validation, batch_size=4):
+            pass
+    last = [batch[0].tolist() for batch in DataLoader(validation, batch_size=4)]
+    return {"seed": 11, "n": 30, "epochs": epochs, "validation": last}
 
 
 def normalised():
@@ -57,4 +73,4 @@ def make():
         split(5, [1.0], 4, True),
         split(9, [2, 3, 4], 5, True),
     ]
-    return {"splits": splits, "normalised": normalised(), "resized": resized()}
+    return {"splits": splits, "splitThenShuffle": split_then_shuffle(), "normalised": normalised(), "resized": resized()}

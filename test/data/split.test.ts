@@ -5,8 +5,10 @@ import { describe, expect, it } from 'vitest';
 import { classWeights } from '../../src/data/class-weights.ts';
 import type { ClassDataset, Dataset } from '../../src/data/dataset.ts';
 import { fromArrays } from '../../src/data/from-arrays.ts';
+import { dataLoader } from '../../src/data/loader.ts';
 import { randomSplit, subset } from '../../src/data/split.ts';
 import { createGenerator, defaultGenerator, manualSeed } from '../../src/random/generator.ts';
+import { linearInit } from '../../src/random/init.ts';
 
 interface Split {
   n: number;
@@ -16,7 +18,13 @@ interface Split {
   parts: number[][];
   next31: number;
 }
-const { splits }: { splits: Split[] } = JSON.parse(
+interface Script {
+  seed: number;
+  n: number;
+  epochs: number[][][];
+  validation: number[][];
+}
+const { splits, splitThenShuffle }: { splits: Split[]; splitThenShuffle: Script } = JSON.parse(
   readFileSync(new URL('../fixtures/data.json', import.meta.url), 'utf8'),
 );
 
@@ -25,7 +33,7 @@ function numbered(length: number) {
   const inputs = Uint8Array.from({ length: 2 * length }, (_, i) => (i >> 1) * (1 + (i % 2)));
   return fromArrays({ inputs, targets: Array.from({ length }, (_, i) => i % 5), inputShape: [2] });
 }
-const rowsOf = ({ inputs }: Dataset) => [...inputs].filter((_, i) => i % 2 === 0);
+const rowsOf = ({ inputs }: Pick<Dataset, 'inputs'>) => [...inputs].filter((_, i) => i % 2 === 0);
 
 describe('subset', () => {
   it('has the chosen rows, in that order, with their targets', () => {
@@ -78,6 +86,19 @@ describe('randomSplit', () => {
       const seeded = randomSplit(numbered(row.n), row.lengths, { seed: row.ownGenerator });
       expect(seeded.map(rowsOf)).toEqual(row.parts);
     }
+  });
+
+  it('and a shuffled loader over a part follow PyTorch through a whole script', () => {
+    const { seed, n, epochs, validation: expected } = splitThenShuffle;
+    const generator = manualSeed(seed);
+    const [train, validation] = randomSplit(numbered(n), [0.8, 0.2]);
+    linearInit(generator, 5, 4);
+    const loader = dataLoader(train, { batchSize: 7, shuffle: true, dropLast: true });
+    for (const [epoch, order] of epochs.entries()) {
+      expect(Array.from(loader.epoch(epoch), rowsOf)).toEqual(order);
+      for (const _ of dataLoader(validation, { batchSize: 4 }).epoch(0));
+    }
+    expect(Array.from(dataLoader(validation, { batchSize: 4 }).epoch(0), rowsOf)).toEqual(expected);
   });
 
   it('gives as many parts as were asked for, also to the compiler', () => {
