@@ -27,13 +27,17 @@ interface Header {
   readonly bytes: Uint8Array;
 }
 
+/** Loaded with the first image, and once: asking the module loader for each image takes longer than decoding it. */
+let library: Promise<typeof import('fast-png')> | undefined;
+
 /**
  * Decodes a PNG image to grey (1 channel) or red, green and blue (3). Grey is what Pillow's `convert('L')` gives; alpha is
  * dropped, as it and torchvision do; of 16 bits the upper 8 count. Throws `data`, naming the file, for what is no whole
  * PNG image.
  */
 export async function decodePng(name: string, file: Uint8Array, channels: 1 | 3): Promise<Image> {
-  const { decode } = await import('fast-png');
+  library ??= import('fast-png');
+  const { decode } = await library;
   const header = readHeader(name, file);
   const { width, height, depth, colours } = header;
   const refuse = (reason: string, cause?: unknown) =>
