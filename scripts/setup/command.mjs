@@ -10,10 +10,11 @@ import { root } from './common.mjs';
 export async function setUpAndRun(command) {
   const args = process.argv.slice(2);
   const ownData = args.some((arg) => /^--data(=|$)/.test(arg));
-  const synthetic =
-    args.includes('--dataset=synthetic') || args[args.indexOf('--dataset') + 1] === 'synthetic';
+  const at = args.indexOf('--dataset');
+  const named = at >= 0 ? args[at + 1] : args.find((arg) => arg.startsWith('--dataset='))?.split('=')[1];
+  const otherData = named !== undefined && named !== 'fashion-mnist';
   try {
-    await setup({ data: !ownData && !synthetic });
+    await setup({ data: !ownData && !otherData });
   } catch (error) {
     process.exit(reportFailure(error));
   }
