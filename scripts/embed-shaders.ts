@@ -5,6 +5,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type VariableInfo, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 
+import { withoutComments } from './shader-text.ts';
+
 const root = join(import.meta.dirname, '..');
 const target = join(root, 'src/ops/kernels.generated.ts');
 
@@ -91,7 +93,7 @@ for (const file of readdirSync(join(root, 'shaders')).sort()) {
   const bindings = variables.filter((variable) => variable.name !== 'params');
   parts.push(`export const ${camelCase(name)}: KernelSpec<${union(bindings.map((b) => b.name))}, ${union(params.names)}, ${union([...constants.keys()])}> = {
   name: '${name}',
-  source: ${JSON.stringify(source)},
+  source: ${JSON.stringify(withoutComments(source))},
   subgroups: ${/^enable subgroups;/m.test(source)},
   bindings: {
 ${bindings.map((b) => `    ${b.name}: { binding: ${b.binding}, type: '${bindingType(b)}' },`).join('\n')}

@@ -107,9 +107,8 @@ fn b_four(i: u32) -> vec4f {
 
 // k, or the last one from which `count` elements can be loaded.
 fn within_k(k: u32, count: u32) -> u32 {
-  if (K_TAIL) { // what lies beyond is read as something else, and taken for 0
-    return min(k, params.k - count);
-  }
+  // What lies beyond is read as something else, and taken for 0.
+  if (K_TAIL) { return min(k, params.k - count); }
   return k;
 }
 

@@ -137,7 +137,7 @@ export const explanations: readonly Explanation[] = [
   {
     kernels: ['matmul_subgroup'],
     operators: ['never enter'],
-    at: /K_TAIL(?=\) \{ \/\/ what lies beyond)/,
+    at: /K_TAIL(?=\) \{ return min)/,
     why: 'elements past k are taken for 0 whatever is read, and no driver lets a shader read beyond its binding',
   },
   {

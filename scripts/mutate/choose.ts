@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createGenerator } from '../../src/random/generator.ts';
 import type { Explanation } from '../../test/mutants-explained.ts';
+import { withoutComments } from '../shader-text.ts';
 import { type Mutant, mutantsOf } from './operators.ts';
 
 const shaders = join(import.meta.dirname, '..', '..', 'shaders');
@@ -11,9 +12,10 @@ const shaders = join(import.meta.dirname, '..', '..', 'shaders');
 /** All mutants of all files in shaders/. */
 export function allMutants(): Mutant[] {
   const files = readdirSync(shaders).filter((file) => file.endsWith('.wgsl'));
-  return files
-    .sort()
-    .flatMap((file) => mutantsOf(file.slice(0, -'.wgsl'.length), readFileSync(join(shaders, file), 'utf8')));
+  return files.sort().flatMap((file) => {
+    const source = withoutComments(readFileSync(join(shaders, file), 'utf8')); // as kernels.generated.ts has it
+    return mutantsOf(file.slice(0, -'.wgsl'.length), source);
+  });
 }
 
 /** Whether an explanation is about this mutant. */
