@@ -18,11 +18,12 @@ export interface MatmulVariant {
   readonly lanes: number;
 }
 
-/** C [m, n] = A·B over k. */
+/** C [m, n] = A·B over k; or as many such as there are parts, each over k of its own. */
 export interface MatmulShape {
   readonly m: number;
   readonly n: number;
   readonly k: number;
+  readonly parts?: number;
 }
 
 const variant = (core: MatmulCore, lanes: number, constants: Record<string, number>): MatmulVariant => ({
@@ -44,7 +45,8 @@ interface Row {
 const always = () => true;
 const never = () => false;
 /** Large tiles would leave most of a GPU idle: several teams then share k. */
-const isSmall = ({ m, n, k }: MatmulShape) => Math.ceil(m / 32) * Math.ceil(n / 32) < 256 && k >= 128;
+const isSmall = ({ m, n, k, parts = 1 }: MatmulShape) =>
+  Math.ceil(m / 32) * Math.ceil(n / 32) * parts < 256 && k >= 128;
 
 /**
  * By core, the first that suits wins; those that never do are there to be measured.
