@@ -22,6 +22,8 @@ export interface Value {
   readonly needsGradient: boolean;
   /** True for the output of a fused ReLU: who makes the gradient by this value may mask it while storing it. */
   readonly maskable: boolean;
+  /** True when a logical [rows, C, H, W] lies as [rows, H, W, C] in memory: tensor.shape is then [rows, H, W, C]. */
+  readonly channelsLast: boolean;
 }
 
 /** The gradient of the loss by some value, on its way back. */

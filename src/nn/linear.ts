@@ -98,7 +98,7 @@ function plain(
   const product = matmul(recorder, { label: `${path}.matmul`, a: x.tensor, b: w, bTransposed: true });
   const y = biasAdd(recorder, { label: `${path}.bias_add`, x: product, bias: context.value(bias) });
   return {
-    y: { tensor: y, needsGradient: true, maskable: false },
+    y: { ...x, tensor: y, needsGradient: true, maskable: false },
     pullback: (dy) => backward(context, x, dy.tensor, path, weight, bias),
   };
 }
@@ -124,7 +124,7 @@ function fused(
     relu,
   });
   return {
-    y: { tensor: y, needsGradient: true, maskable: relu },
+    y: { ...x, tensor: y, needsGradient: true, maskable: relu },
     pullback(dy) {
       const dz =
         relu && !dy.masked

@@ -56,7 +56,7 @@ function forward(
     ...(options.update === undefined ? {} : { update: options.update }),
   };
   const { inputs, targets, step } = feed;
-  const x: Value = { tensor: inputs, needsGradient: false, maskable: false };
+  const x: Value = { tensor: inputs, needsGradient: false, maskable: false, channelsLast: false };
   const batch = { targets, step, losses: feed.results };
   return forwardLoss(job.model, context, x, '', {
     of: (logits) => job.loss.forward(context, logits, batch, options.gradient),

@@ -1,0 +1,119 @@
+// dW = dYᵀ·X and db = Σ rows of dY over any number of rows: whole in one kernel while they are few, else in chunks that
+// workgroups sum on their own and column sums add up, always in the same order.
+
+import { elementCount, type Tensor } from '../gpu/tensor.ts';
+import { columnSum } from '../ops/column_sum.ts';
+import { matmul } from '../ops/matmul.ts';
+import { matmulCore } from '../ops/matmul_variants.ts';
+import { transpose } from '../ops/transpose.ts';
+import { type ForwardContext, type Parameter, reshape } from './layer.ts';
+
+/** What a weight's gradient is made of. */
+export interface WeightGradient {
+  /** Labels start with it. */
+  readonly path: string;
+  /** The gradient by the output, [rows, out]. */
+  readonly dy: Tensor;
+  /** The input, [rows, in]. */
+  readonly x: Tensor;
+  /** Of out × in elements. */
+  readonly weight: Parameter;
+  /** [out] */
+  readonly bias?: Parameter;
+}
+
+/** Up to so many rows one workgroup sums them all. */
+const fewRows = 1024;
+/** Workgroups that keep most GPUs busy. */
+const manyGroups = 256;
+/** A chunk has at least so many rows: below, adding chunks up costs more than it saves. */
+const leastChunk = 256;
+
+/** Rows that a workgroup should sum, of all of them; undefined for all. */
+function chunkOf(out: number, into: number, rows: number): number | undefined {
+  const tiles = Math.ceil(out / 32) * Math.ceil(into / 32);
+  const parts = Math.min(Math.ceil(manyGroups / tiles), Math.ceil(rows / leastChunk));
+  return rows <= fewRows || parts < 2 ? undefined : 64 * Math.ceil(rows / parts / 64);
+}
+
+/** Records the gradients of weight and bias, or where `context.update` allows it and one kernel makes them, the update by them. */
+export function weightGradient(context: ForwardContext, { path, dy, x, weight, bias }: WeightGradient): void {
+  const { recorder, accumulate, fused, update } = context;
+  const [rows, out] = dy.shape as [number, number];
+  const into = x.shape[1] as number;
+  const { device } = recorder;
+  // A core that cannot store rows of an odd length, but would be the faster one, makes the transpose of dW.
+  const turned = matmulCore(device, into) !== matmulCore(device, out) && into % 2 === 1;
+  const chunk = chunkOf(out, into, rows) ?? (turned ? 64 * Math.ceil(rows / 64) : undefined);
+  const product = { a: dy, aTransposed: true, b: x };
+  if (chunk === undefined && update !== undefined) {
+    matmul(recorder, {
+      label: `${path}.backward.update`,
+      ...product,
+      out: matrixOf(context.value(weight), out),
+      ...(bias === undefined ? {} : { rowSums: context.value(bias) }),
+      sgd: update,
+    });
+    update.done(weight, ...(bias === undefined ? [] : [bias]));
+    return;
+  }
+  const label = `${path}.backward.dweight`;
+  const dbias = bias === undefined ? undefined : context.gradient(bias);
+  if (chunk === undefined) {
+    const rowSums = fused && dbias !== undefined ? { rowSums: dbias } : {};
+    matmul(recorder, {
+      label,
+      ...product,
+      ...rowSums,
+      out: matrixOf(context.gradient(weight), out),
+      accumulate,
+    });
+    if (!fused && dbias !== undefined)
+      columnSum(recorder, { label: `${path}.backward.dbias`, x: dy, out: dbias, accumulate });
+    return;
+  }
+  const parts = turned
+    ? transpose(recorder, {
+        label: `${label}.turned`,
+        x: matmul(recorder, { label: `${label}.chunks`, a: x, aTransposed: true, b: dy, chunk }),
+      })
+    : matmul(recorder, { label: `${label}.chunks`, ...product, chunk });
+  const count = parts.shape[0] as number;
+  columnSum(recorder, {
+    label,
+    x: reshape(parts, [count, out * into]),
+    out: context.gradient(weight),
+    accumulate,
+  });
+  if (dbias !== undefined) biasGradient(context, `${path}.backward.dbias`, dy, dbias);
+}
+
+/** The sum of many rows, in two stages where they are too many for one workgroup. */
+function biasGradient(
+  { recorder, accumulate }: ForwardContext,
+  label: string,
+  dy: Tensor,
+  out: Tensor,
+): void {
+  const [rows, columns] = dy.shape as [number, number];
+  const parts = partsOf(rows);
+  const x =
+    parts === 1
+      ? dy
+      : reshape(
+          columnSum(recorder, { label: `${label}.parts`, x: reshape(dy, [rows / parts, parts * columns]) }),
+          [parts, columns],
+        );
+  columnSum(recorder, { label, x, out, accumulate });
+}
+
+/** A divisor of `rows`, the first from their square root on: then both stages are short. */
+function partsOf(rows: number): number {
+  for (let parts = Math.ceil(Math.sqrt(rows)); parts <= fewRows; parts++)
+    if (rows % parts === 0) return parts;
+  return 1;
+}
+
+/** A weight of any shape as [out, in]. */
+const matrixOf = (tensor: Tensor, out: number): Tensor =>
+  reshape(tensor, [out, elementCount(tensor.shape) / out]);
