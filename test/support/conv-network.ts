@@ -313,3 +313,24 @@ export function hostGradients(
   );
   return { loss, gradients, kinkDistance: run.kinkDistance };
 }
+
+/** One layer alone: its output, and its gradients for a given one by the output. Bounds: as many roundings as its sums have. */
+export function hostForward(
+  layer: HostLayer,
+  x: readonly number[],
+  shape: readonly [count: number, ...row: number[]],
+  dy: readonly number[],
+): { y: reference.Bounded[]; dx: reference.Bounded[]; gradients: ReadonlyMap<string, reference.Bounded[]> } {
+  const [count, ...row] = shape;
+  const run: Run = { count, gradients: [], roundings: 16, kinkDistance: Number.POSITIVE_INFINITY };
+  const { y, back } = forwardOne(run, '', layer, { values: x, magnitudes: absolute(x), shape: row });
+  const d = back({ values: dy, magnitudes: absolute(dy), shape: y.shape });
+  const bounded = (values: readonly number[], sizes: readonly number[]) =>
+    values.map((value, i) => ({ value, bound: run.roundings * u * (sizes[i] as number) }));
+  const gradients = run.gradients.map(([key, values, sizes]) => [key, bounded(values, sizes)] as const);
+  return {
+    y: bounded(y.values, y.magnitudes),
+    dx: bounded(d.values, d.magnitudes),
+    gradients: new Map(gradients),
+  };
+}
