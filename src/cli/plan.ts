@@ -32,7 +32,7 @@ export function registerPlan(program: Command, session: Session): void {
     .action(async (raw: Record<string, unknown>) => {
       session.exitCode = await plan(parseOptions(planOptions, raw));
     });
-  declare(command, ['batchSize', 'hidden', 'plain', 'kernels', 'json', 'adapter']);
+  declare(command, ['model', 'batchSize', 'hidden', 'plain', 'kernels', 'json', 'adapter']);
 }
 
 /** Bytes bound for reading, and bound for writing. */
@@ -72,8 +72,8 @@ async function plan(options: PlanOptions): Promise<number> {
     const { device, choice, notice } = prepareDevice(opened, options);
     const { plain } = choice;
     process.stderr.write(notice);
-    const { batchSize, hidden } = options;
-    const shape = { inputFeatures, hidden, classes };
+    const { model: name, batchSize, hidden } = options;
+    const shape = { model: name, inputFeatures, hidden, classes };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     const trainer = await createTrainer(device, {
       model: buildModel(shape),

@@ -4,10 +4,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
+import { modelNames } from './model.ts';
 import { runFiles } from './run-folder.ts';
 
 const runRecord = v.object({
   options: v.object({
+    model: v.optional(v.picklist(modelNames), 'mlp'), // the only one there was at first
     dataset: v.picklist(['fashion-mnist', 'synthetic']),
     batchSize: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
     hidden: v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),

@@ -59,7 +59,7 @@ export function tuneText(events: readonly TuneEvent[]): string {
 }
 
 async function tune(options: TuneOptions): Promise<number> {
-  const { adapter, hidden, batchSize, budget, json } = options;
+  const { adapter, model, hidden, batchSize, budget, json } = options;
   const opened = await openDevice({ exactTimestamps: true, ...(adapter === undefined ? {} : { adapter }) });
   const { stdout, stderr } = process;
   try {
@@ -69,7 +69,7 @@ async function tune(options: TuneOptions): Promise<number> {
       return 0;
     }
     const { device, choice, notice } = prepareDevice(opened, options);
-    const shape = { inputFeatures, hidden, classes };
+    const shape = { model, inputFeatures, hidden, classes };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     stderr.write(`${notice}tuning ${modelText(shape)}, batch ${batchSize}, on ${adapterText(device.info)}\n`);
     const events: TuneEvent[] = [];
