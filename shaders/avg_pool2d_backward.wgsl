@@ -14,6 +14,8 @@ struct Params {
   stride_x: u32,
   padding_y: u32, // above
   padding_x: u32, // to the left
+  reach_y: u32, // how many windows may hold an element
+  reach_x: u32,
   size: u32, // elements of dx
 }
 
@@ -24,34 +26,31 @@ struct Params {
 
 override MASK: bool = false;
 
-// The first window that reaches as far as `at`, of windows that are `extent` long.
-fn first_window(at: u32, extent: u32, stride: u32) -> u32 {
-  if (at < extent) {
-    return 0u;
-  }
-  return (at - extent) / stride + 1u;
-}
-
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * grid.x * 64u;
   if (i >= params.size) {
     return;
   }
-  let channel = i % params.channels;
-  let pixel = i / params.channels % (params.height * params.width);
-  let image = i / params.channels / (params.height * params.width);
-  let y = pixel / params.width + params.padding_y;
-  let x = pixel % params.width + params.padding_x;
-  let first_y = first_window(y, params.kernel_height, params.stride_y);
-  let first_x = first_window(x, params.kernel_width, params.stride_x);
-  let end_y = min(y / params.stride_y + 1u, params.out_height);
-  let end_x = min(x / params.stride_x + 1u, params.out_width);
+  // Remainders by hand: a division is what costs most on a CPU.
+  let pixel = i / params.channels; // over all images
+  let channel = i - pixel * params.channels;
+  let line = pixel / params.width;
+  let column = pixel - line * params.width;
+  let image = line / params.height;
+  let row = line - image * params.height;
+  // Places in the padded image, where windows start at multiples of the stride.
+  let y = row + params.padding_y;
+  let x = column + params.padding_x;
+  let end_y = y / params.stride_y + 1u;
+  let end_x = x / params.stride_x + 1u;
   var sum = 0.0;
-  for (var oy = first_y; oy < end_y; oy++) {
-    for (var ox = first_x; ox < end_x; ox++) {
-      let window = (image * params.out_height + oy) * params.out_width + ox;
-      sum += dy[window * params.channels + channel];
+  for (var oy = max(end_y, params.reach_y) - params.reach_y; oy < min(end_y, params.out_height); oy++) {
+    for (var ox = max(end_x, params.reach_x) - params.reach_x; ox < min(end_x, params.out_width); ox++) {
+      if (y - oy * params.stride_y < params.kernel_height && x - ox * params.stride_x < params.kernel_width) {
+        let window = (image * params.out_height + oy) * params.out_width + ox;
+        sum += dy[window * params.channels + channel];
+      }
     }
   }
   sum = sum / f32(params.kernel_height * params.kernel_width);

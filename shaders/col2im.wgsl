@@ -21,6 +21,8 @@ struct Params {
   channel_step: u32,
   row_step: u32,
   column_step: u32,
+  reach_y: u32, // how many windows may hold an element
+  reach_x: u32,
   size: u32, // elements of dx
 }
 
@@ -32,21 +34,11 @@ struct Params {
 override MASK: bool = false;
 override DILATED: bool = false; // a dilation is more than 1: windows have gaps
 
-// The first window that reaches as far as `at`, of windows that are `extent` long.
-fn first_window(at: u32, extent: u32, stride: u32) -> u32 {
-  if (at < extent) {
-    return 0u;
-  }
-  return (at - extent) / stride + 1u;
-}
-
-fn in_gap(offset: u32, dilation: u32) -> bool {
-  return DILATED && offset % dilation != 0u;
-}
-
-fn tap(offset: u32, dilation: u32) -> u32 {
+// Which element of a window lies so far from its start; as many as there are for what lies in a gap.
+fn tap(offset: u32, dilation: u32, taps: u32) -> u32 {
   if (DILATED) {
-    return offset / dilation;
+    let nearest = offset / dilation;
+    return select(taps, nearest, nearest * dilation == offset);
   }
   return offset;
 }
@@ -57,32 +49,28 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   if (i >= params.size) {
     return;
   }
-  let channel = i % params.channels;
-  let column = i / params.channels % params.width;
-  let row = i / params.channels / params.width % params.height;
-  let image = i / params.channels / params.width / params.height;
+  // Remainders by hand: a division is what costs most on a CPU.
+  let pixel = i / params.channels; // over all images
+  let channel = i - pixel * params.channels;
+  let line = pixel / params.width;
+  let column = pixel - line * params.width;
+  let image = line / params.height;
+  let row = line - image * params.height;
   // Places in the padded image, where windows start at multiples of the stride.
   let y = row + params.padding_y;
   let x = column + params.padding_x;
-  let first_y = first_window(y, (params.kernel_height - 1u) * params.dilation_y + 1u, params.stride_y);
-  let first_x = first_window(x, (params.kernel_width - 1u) * params.dilation_x + 1u, params.stride_x);
-  let end_y = min(y / params.stride_y + 1u, params.out_height);
-  let end_x = min(x / params.stride_x + 1u, params.out_width);
+  let end_y = y / params.stride_y + 1u;
+  let end_x = x / params.stride_x + 1u;
   var sum = 0.0;
-  for (var oy = first_y; oy < end_y; oy++) {
-    let offset_y = y - oy * params.stride_y;
-    if (in_gap(offset_y, params.dilation_y)) {
-      continue;
-    }
-    let ky = tap(offset_y, params.dilation_y);
-    for (var ox = first_x; ox < end_x; ox++) {
-      let offset_x = x - ox * params.stride_x;
-      if (in_gap(offset_x, params.dilation_x)) {
-        continue;
+  for (var oy = max(end_y, params.reach_y) - params.reach_y; oy < min(end_y, params.out_height); oy++) {
+    let ky = tap(y - oy * params.stride_y, params.dilation_y, params.kernel_height);
+    for (var ox = max(end_x, params.reach_x) - params.reach_x; ox < min(end_x, params.out_width); ox++) {
+      let kx = tap(x - ox * params.stride_x, params.dilation_x, params.kernel_width);
+      if (ky < params.kernel_height && kx < params.kernel_width) {
+        let window = (image * params.out_height + oy) * params.out_width + ox;
+        let first = (window * params.channels + channel) * params.kernel_height + ky;
+        sum += dcolumns[first * params.kernel_width + kx];
       }
-      let window = (image * params.out_height + oy) * params.out_width + ox;
-      let row_of_taps = (window * params.channels + channel) * params.kernel_height + ky;
-      sum += dcolumns[row_of_taps * params.kernel_width + tap(offset_x, params.dilation_x)];
     }
   }
   let place = image * params.image_step + channel * params.channel_step

@@ -44,12 +44,17 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   if (i >= params.size) {
     return;
   }
+  // Remainders by hand: a division is what costs most on a CPU.
   let window = i / params.channels;
-  let image = window / params.out_width / params.out_height;
-  let start = image * params.image_step + i % params.channels * params.channel_step;
+  let channel = i - window * params.channels;
+  let line = window / params.out_width;
+  let ox = window - line * params.out_width;
+  let image = line / params.out_height;
+  let oy = line - image * params.out_height;
+  let start = image * params.image_step + channel * params.channel_step;
   // What lies above or to the left of the image wraps around to a number far beyond it.
-  let top = window / params.out_width % params.out_height * params.stride_y - params.padding_y;
-  let left = window % params.out_width * params.stride_x - params.padding_x;
+  let top = oy * params.stride_y - params.padding_y;
+  let left = ox * params.stride_x - params.padding_x;
   var place = i * params.kernel_height * params.kernel_width;
   for (var ky = 0u; ky < params.kernel_height; ky++) {
     let row = top + ky * params.dilation_y;

@@ -3,7 +3,15 @@
 import { foldGrid, type Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { avgPool2d as kernel } from './kernels.generated.ts';
-import { type Images, imageElements, imageShape, pooled, type Windows, windowParams } from './windows.ts';
+import {
+  type Images,
+  imageElements,
+  imageShape,
+  kernelParams,
+  pooled,
+  type Windows,
+  windowParams,
+} from './windows.ts';
 
 /** Records the mean of each window, padding counted as zeros. x: `images`; y is laid out likewise. No dilation. */
 export function avgPool2d(
@@ -18,7 +26,7 @@ export function avgPool2d(
   recorder.dispatch(kernel, {
     label,
     bindings: { x, y },
-    params: { ...windowParams(pooled(images), windows), size },
+    params: { ...windowParams(pooled(images), windows), ...kernelParams(windows), size },
     workgroups: foldGrid(Math.ceil(size / 64)),
   });
   return y;

@@ -7,7 +7,9 @@ import {
   type Images,
   imageElements,
   imageShape,
+  kernelParams,
   layoutParams,
+  reachParams,
   type Windows,
   windowParams,
 } from './windows.ts';
@@ -29,6 +31,8 @@ export function col2im(
     bindings: { dcolumns, mask: mask ?? recorder.unused(), dx },
     params: {
       ...windowParams(images, windows),
+      ...kernelParams(windows),
+      ...reachParams(windows),
       ...layoutParams(images),
       dilation_y: dilation[0],
       dilation_x: dilation[1],

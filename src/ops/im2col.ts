@@ -3,7 +3,7 @@
 import { foldGrid, type Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { im2col as kernel } from './kernels.generated.ts';
-import { type Images, layoutParams, type Windows, windowParams } from './windows.ts';
+import { type Images, kernelParams, layoutParams, type Windows, windowParams } from './windows.ts';
 
 /**
  * Records the windows over images as rows of a matrix, zeros outside of the image. x: `images`, f32 or u8 (scaled by
@@ -23,6 +23,7 @@ export function im2col(
     bindings: { x, columns },
     params: {
       ...windowParams(images, windows),
+      ...kernelParams(windows),
       ...layoutParams(images),
       dilation_y: dilation[0],
       dilation_x: dilation[1],

@@ -3,7 +3,15 @@
 import { foldGrid, type Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { maxPool2d as kernel } from './kernels.generated.ts';
-import { type Images, imageElements, imageShape, pooled, type Windows, windowParams } from './windows.ts';
+import {
+  type Images,
+  imageElements,
+  imageShape,
+  kernelParams,
+  pooled,
+  type Windows,
+  windowParams,
+} from './windows.ts';
 
 /**
  * Records the largest element of each window, and which it is: y·width + x within its image and channel, as PyTorch's
@@ -22,7 +30,7 @@ export function maxPool2d(
   recorder.dispatch(kernel, {
     label,
     bindings: { x, y, index },
-    params: { ...windowParams(pooled(images), windows), size },
+    params: { ...windowParams(pooled(images), windows), ...kernelParams(windows), size },
     workgroups: foldGrid(Math.ceil(size / 64)),
   });
   return { y, index };

@@ -3,7 +3,15 @@
 import { foldGrid, type Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { maxPool2dBackward as kernel } from './kernels.generated.ts';
-import { type Images, imageElements, imageShape, pooled, type Windows, windowParams } from './windows.ts';
+import {
+  type Images,
+  imageElements,
+  imageShape,
+  pooled,
+  reachParams,
+  type Windows,
+  windowParams,
+} from './windows.ts';
 
 /**
  * Records the gradient by the input of a max pool, 0 where `mask` is ≤ 0. dy and index as maxPool2d's outputs → `images`;
@@ -19,7 +27,7 @@ export function maxPool2dBackward(
   recorder.dispatch(kernel, {
     label,
     bindings: { dy, index, mask: mask ?? recorder.unused(), dx },
-    params: { ...windowParams(pooled(images), windows), size },
+    params: { ...windowParams(pooled(images), windows), ...reachParams(windows), size },
     constants: { MASK: mask !== undefined },
     workgroups: foldGrid(Math.ceil(size / 64)),
   });

@@ -14,7 +14,11 @@ function geometry(params: Subject['params'], elements: number): { images: Images
   return {
     images: { count: elements / (channels * height * width), channels, height, width, channelsLast },
     windows: {
-      kernel: [of('kernel_height'), of('kernel_width')],
+      // An index says where in its window an element lies, so that the size of the window makes no difference to it.
+      kernel: [
+        params.kernel_height ?? of('reach_y') * of('stride_y'),
+        params.kernel_width ?? of('reach_x') * of('stride_x'),
+      ],
       stride: [of('stride_y'), of('stride_x')],
       padding: [of('padding_y'), of('padding_x')],
       dilation: [params.dilation_y ?? 1, params.dilation_x ?? 1],

@@ -33,21 +33,25 @@ export const imageShape = ({ count, channels, height, width, channelsLast }: Ima
   channelsLast ? [count, height, width, channels] : [count, channels, height, width];
 
 /** Params that kernels of windows share. */
-export const windowParams = (
-  { channels, height, width }: Images,
-  { kernel, stride, padding, out }: Windows,
-) => ({
+export const windowParams = ({ channels, height, width }: Images, { stride, padding, out }: Windows) => ({
   channels,
   height,
   width,
   out_height: out[0],
   out_width: out[1],
-  kernel_height: kernel[0],
-  kernel_width: kernel[1],
   stride_y: stride[0],
   stride_x: stride[1],
   padding_y: padding[0],
   padding_x: padding[1],
+});
+
+/** The size of a window. */
+export const kernelParams = ({ kernel }: Windows) => ({ kernel_height: kernel[0], kernel_width: kernel[1] });
+
+/** How many windows may hold an element, in either direction. */
+export const reachParams = ({ kernel, stride, dilation }: Windows) => ({
+  reach_y: Math.ceil(((kernel[0] - 1) * dilation[0] + 1) / stride[0]),
+  reach_x: Math.ceil(((kernel[1] - 1) * dilation[1] + 1) / stride[1]),
 });
 
 /** Params that tell a kernel how images lie in memory. */
