@@ -33,7 +33,7 @@ export function registerTune(program: Command, session: Session): void {
     .action(async (raw: Record<string, unknown>) => {
       session.exitCode = await tune(parseOptions(tuneOptions, raw));
     });
-  declare(command, ['batchSize', 'hidden', 'plain', 'adapter', 'budget', 'forget', 'json']);
+  declare(command, ['model', 'batchSize', 'hidden', 'plain', 'adapter', 'budget', 'forget', 'json']);
 }
 
 /** What was found, a line per product: the variant used so far, the one to use, and what that gains. */

@@ -1,6 +1,7 @@
 // dW = dYᵀ·X and db = Σ rows of dY over any number of rows: whole in one kernel while they are few, else in chunks that
 // workgroups sum on their own and column sums add up, always in the same order.
 
+import type { Recorder } from '../gpu/plan.ts';
 import { elementCount, type Tensor } from '../gpu/tensor.ts';
 import { columnSum } from '../ops/column_sum.ts';
 import { matmul } from '../ops/matmul.ts';
@@ -72,39 +73,37 @@ export function weightGradient(context: ForwardContext, { path, dy, x, weight, b
       columnSum(recorder, { label: `${path}.backward.dbias`, x: dy, out: dbias, accumulate });
     return;
   }
-  const parts = turned
-    ? transpose(recorder, {
-        label: `${label}.turned`,
-        x: matmul(recorder, { label: `${label}.chunks`, a: x, aTransposed: true, b: dy, chunk }),
-      })
-    : matmul(recorder, { label: `${label}.chunks`, ...product, chunk });
-  const count = parts.shape[0] as number;
-  columnSum(recorder, {
-    label,
-    x: reshape(parts, [count, out * into]),
-    out: context.gradient(weight),
-    accumulate,
-  });
-  if (dbias !== undefined) biasGradient(context, `${path}.backward.dbias`, dy, dbias);
+  const addUp = (name: string, parts: Tensor, sum: Tensor) => {
+    const count = parts.shape[0] as number;
+    const x = reshape(parts, [count, elementCount(parts.shape) / count]);
+    columnSum(recorder, { label: `${path}.backward.${name}`, x, out: sum, accumulate });
+  };
+  const chunks = { label: `${label}.chunks`, chunk };
+  if (turned) {
+    const parts = matmul(recorder, { ...chunks, a: x, aTransposed: true, b: dy });
+    addUp('dweight', transpose(recorder, { label: `${label}.turned`, x: parts }), context.gradient(weight));
+    if (dbias !== undefined) addUp('dbias', rowSumsOf(recorder, `${path}.backward.dbias.parts`, dy), dbias);
+    return;
+  }
+  const rowSums =
+    dbias === undefined
+      ? undefined
+      : recorder.tensor(`${path}.backward.dbias.chunks`, [Math.ceil(rows / chunk), out]);
+  addUp(
+    'dweight',
+    matmul(recorder, { ...chunks, ...product, ...(rowSums && { rowSums }) }),
+    context.gradient(weight),
+  );
+  if (dbias !== undefined && rowSums !== undefined) addUp('dbias', rowSums, dbias);
 }
 
-/** The sum of many rows, in two stages where they are too many for one workgroup. */
-function biasGradient(
-  { recorder, accumulate }: ForwardContext,
-  label: string,
-  dy: Tensor,
-  out: Tensor,
-): void {
-  const [rows, columns] = dy.shape as [number, number];
+/** Sums of some of many rows each, [parts, columns]: as many parts as rows in a part, or nearly so. */
+function rowSumsOf(recorder: Recorder, label: string, x: Tensor): Tensor {
+  const [rows, columns] = x.shape as [number, number];
   const parts = partsOf(rows);
-  const x =
-    parts === 1
-      ? dy
-      : reshape(
-          columnSum(recorder, { label: `${label}.parts`, x: reshape(dy, [rows / parts, parts * columns]) }),
-          [parts, columns],
-        );
-  columnSum(recorder, { label, x, out, accumulate });
+  if (parts === 1) return x;
+  const sums = columnSum(recorder, { label, x: reshape(x, [rows / parts, parts * columns]) });
+  return reshape(sums, [parts, columns]);
 }
 
 /** A divisor of `rows`, the first from their square root on: then both stages are short. */
