@@ -1,7 +1,9 @@
 // C = A·B, optionally + bias, ReLU, a ReLU mask, added to what C holds, or taken from it as an SGD step
 // (https://pytorch.org/docs/stable/generated/torch.optim.SGD.html); and the sums of op(A)'s rows, a bias's gradient.
 //   A [m, k] row-major, or [k, m] with A_TRANSPOSED;  B [k, n] row-major, or [n, k] with B_TRANSPOSED;
-//   C [m, n];  bias_or_mask: bias [n] with BIAS, activations [m, n] with MASK, otherwise unused;  row_sums [m].
+//   C [m, n], or [chunks, m, n] where workgroups share k: the z of a workgroup says which `chunk` of k it sums over, and
+//   somebody else adds the chunks up;  bias_or_mask: bias [n] with BIAS, activations [m, n] with MASK, otherwise unused;
+//   row_sums [m], or [chunks, m].
 // The portable core: a workgroup computes a TILE × TILE tile of C from tiles of A and B in workgroup memory, 4 × 4 elements
 // an invocation. With SPLIT > 1 as many teams share a tile, each with every SPLIT-th piece of k, and their sums are added
 // by a fixed tree: for a C too small to keep a GPU busy. Operands are bound as words, so that one kernel reads f32 and u8
@@ -13,6 +15,7 @@ struct Params {
   n: u32,
   k: u32,
   accumulate: u32, // 1: C += A·B
+  chunk: u32,      // k, or a multiple of what the teams take between two barriers
 }
 
 struct Step {
@@ -93,11 +96,11 @@ fn report() {
   }
 }
 
-fn epilogue(sum: f32, row: u32, column: u32) {
+fn epilogue(sum: f32, part: u32, row: u32, column: u32) {
   if (row >= params.m || column >= params.n) {
     return;
   }
-  let i = row * params.n + column;
+  let i = (part * params.m + row) * params.n + column;
   var value = sum;
   if (BIAS) {
     value += bias_or_mask[column];
@@ -123,30 +126,36 @@ fn epilogue(sum: f32, row: u32, column: u32) {
   c[i] = value;
 }
 
-fn epilogue_row(sum: f32, row: u32) {
+fn epilogue_row(sum: f32, part: u32, row: u32) {
   if (row >= params.m) {
     return;
   }
+  let i = part * params.m + row;
   if (SGD) {
-    let before = row_sums[row];
+    let before = row_sums[i];
     let after = before - step.lr * sum;
-    row_sums[row] = after;
+    row_sums[i] = after;
     if (broken(sum) || broken(before) || broken(after)) {
       report();
     }
     return;
   }
   if (params.accumulate != 0u) {
-    row_sums[row] += sum;
+    row_sums[i] += sum;
   } else {
-    row_sums[row] = sum;
+    row_sums[i] = sum;
   }
 }
 
-fn sum_rows(first: u32, thread: u32) {
+// The end of a part of k.
+fn end_of(part: u32) -> u32 {
+  return min((part + 1u) * params.chunk, params.k);
+}
+
+fn sum_rows(part: u32, first: u32, thread: u32) {
   let row = first + thread % TILE;
   var sum = 0.0;
-  for (var k = thread / TILE; k < params.k; k += STRANDS) {
+  for (var k = part * params.chunk + thread / TILE; k < end_of(part); k += STRANDS) {
     sum += a_at(row, k);
   }
   row_partial[thread] = sum;
@@ -155,7 +164,7 @@ fn sum_rows(first: u32, thread: u32) {
     for (var strand = 1u; strand < STRANDS; strand++) {
       sum += row_partial[strand * TILE + thread];
     }
-    epilogue_row(sum, row);
+    epilogue_row(sum, part, row);
   }
 }
 
@@ -165,12 +174,12 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
   let row = tile.y * TILE;
   let column = tile.x * TILE;
   if (ROW_SUMS && tile.x == grid.x - 1u) {
-    sum_rows(row, thread);
+    sum_rows(tile.z, row, thread);
     return;
   }
   let team = local.z * TILE_K * STRIDE; // where its part of the tiles begins
   var sums: array<vec4f, 4>;
-  for (var round = 0u; round < params.k; round += TILE_K * SPLIT) {
+  for (var round = tile.z * params.chunk; round < end_of(tile.z); round += TILE_K * SPLIT) {
     let k = round + local.z * TILE_K;
     for (var i = thread % TEAM; i < FOURS; i += TEAM) {
       // Neighbouring invocations read neighbouring words: along k, or across it where the operand is transposed.
@@ -216,7 +225,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
   }
   for (var i = 0u; i < 4u; i++) {
     for (var j = 0u; j < 4u; j++) {
-      epilogue(sums[i][j], row + 4u * local.y + i, column + 4u * local.x + j);
+      epilogue(sums[i][j], tile.z, row + 4u * local.y + i, column + 4u * local.x + j);
     }
   }
 }

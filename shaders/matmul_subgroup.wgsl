@@ -13,6 +13,7 @@ struct Params {
   n: u32,
   k: u32,
   accumulate: u32, // 1: C += A·B
+  chunk: u32,      // k, or a multiple of DEPTH
   zero: u32,       // 0, which the compiler must not know
 }
 
@@ -191,11 +192,11 @@ fn exponent(pair: vec2f) -> u32 {
 }
 
 // Stores two neighbours of C; returns the largest exponent among what SGD read and wrote.
-fn epilogue(sum: vec2f, row: u32, column: u32) -> u32 {
+fn epilogue(sum: vec2f, part: u32, row: u32, column: u32) -> u32 {
   if (column >= params.n) {
     return 0u;
   }
-  let i = (row * params.n + column) / 2u;
+  let i = ((part * params.m + row) * params.n + column) / 2u;
   var value = sum;
   if (BIAS) {
     value += bias_or_mask[column / 2u];
@@ -220,20 +221,21 @@ fn epilogue(sum: vec2f, row: u32, column: u32) -> u32 {
 }
 
 // Likewise one sum of a row of A.
-fn epilogue_row(sum: f32, row: u32) -> u32 {
+fn epilogue_row(sum: f32, part: u32, row: u32) -> u32 {
   if (row >= params.m) {
     return 0u;
   }
+  let i = part * params.m + row;
   if (SGD) {
-    let before = row_sums[row];
+    let before = row_sums[i];
     let after = before - step.lr * sum;
-    row_sums[row] = after;
+    row_sums[i] = after;
     return max(exponent(vec2f(sum, before)), exponent(vec2f(after)));
   }
   if (params.accumulate != 0u) {
-    row_sums[row] += sum;
+    row_sums[i] += sum;
   } else {
-    row_sums[row] = sum;
+    row_sums[i] = sum;
   }
   return 0u;
 }
@@ -246,15 +248,20 @@ fn report(largest: u32) {
   }
 }
 
-fn sum_rows(first: u32, lane: u32) {
+// The end of a part of k.
+fn end_of(part: u32) -> u32 {
+  return min((part + 1u) * params.chunk, params.k);
+}
+
+fn sum_rows(part: u32, first: u32, lane: u32) {
   var largest = 0u;
   for (var i = 4u * lane; i < ROWS; i += 4u * LANES) {
     var sum = vec4f();
-    for (var k = 0u; k < params.k; k++) {
+    for (var k = part * params.chunk; k < end_of(part); k++) {
       sum += a_along_m(k, first + i);
     }
-    largest = max(largest, max(epilogue_row(sum.x, first + i), epilogue_row(sum.y, first + i + 1u)));
-    largest = max(largest, max(epilogue_row(sum.z, first + i + 2u), epilogue_row(sum.w, first + i + 3u)));
+    largest = max(largest, max(epilogue_row(sum.x, part, first + i), epilogue_row(sum.y, part, first + i + 1u)));
+    largest = max(largest, max(epilogue_row(sum.z, part, first + i + 2u), epilogue_row(sum.w, part, first + i + 3u)));
   }
   report(largest);
 }
@@ -264,12 +271,12 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
         @builtin(subgroup_invocation_id) lane: u32) {
   let row = tile.y * ROWS;
   if (ROW_SUMS && tile.x == grid.x - 1u) {
-    sum_rows(row, lane);
+    sum_rows(tile.z, row, lane);
     return;
   }
   let column = (tile.x * LANES + lane) * 4u * QUADS;
   var sums: array<vec4f, ROWS * QUADS>;
-  for (var k = 0u; k < params.k; k += DEPTH) {
+  for (var k = tile.z * params.chunk; k < end_of(tile.z); k += DEPTH) {
     var pairs: array<vec2f, A_PAIRS>; // the tile's ROWS × DEPTH values of A, spread over the lanes,
     var fours: array<vec4f, A_FOURS>; // one way or the other
     if (A_TRANSPOSED) {
@@ -333,8 +340,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
     // unroll
     for (var q = 0u; q < QUADS; q++) {
       let sum = sums[i * QUADS + q];
-      largest = max(largest, epilogue(sum.xy, row + i, column + 4u * q));
-      largest = max(largest, epilogue(sum.zw, row + i, column + 4u * q + 2u));
+      largest = max(largest, epilogue(sum.xy, tile.z, row + i, column + 4u * q));
+      largest = max(largest, epilogue(sum.zw, tile.z, row + i, column + 4u * q + 2u));
     }
   }
   report(largest);

@@ -30,6 +30,7 @@ export async function firstStep(options: BenchOptions): Promise<void> {
 
 /** The arguments that make another process do the same job. */
 export function jobArguments({
+  model,
   dataset,
   data,
   batchSize,
@@ -39,7 +40,16 @@ export function jobArguments({
   kernels,
 }: BenchOptions): readonly string[] {
   return [
-    ...['--dataset', dataset, '--batch-size', String(batchSize), '--hidden', hidden.join(',')],
+    ...[
+      '--model',
+      model,
+      '--dataset',
+      dataset,
+      '--batch-size',
+      String(batchSize),
+      '--hidden',
+      hidden.join(','),
+    ],
     ...(data === undefined ? [] : ['--data', data]),
     ...(adapter === undefined ? [] : ['--adapter', adapter]),
     ...(kernels === undefined ? [] : ['--kernels', kernels]),

@@ -14,7 +14,7 @@ import {
   type Trainer,
 } from '../index.ts';
 import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
-import { buildModel, refuseTooLarge, type Shape } from './model.ts';
+import { buildModel, type ModelName, refuseTooLarge, type Shape } from './model.ts';
 import type { BenchOptions } from './options.ts';
 import { count } from './table.ts';
 import { prepareDevice } from './tuning.ts';
@@ -48,13 +48,14 @@ export async function openWorkshop(options: BenchOptions, quiet = false): Promis
 
 /** Sizes of the job. */
 export interface JobSizes {
+  readonly model: ModelName;
   readonly hidden: readonly number[];
   readonly batchSize: number;
 }
 
 /** The network that the sizes and the data ask for. */
-export function shapeOf({ train }: Workshop, { hidden }: JobSizes): Shape {
-  return { inputFeatures: train.inputs.length / train.length, hidden, classes: train.classes.length };
+export function shapeOf({ train }: Workshop, { model, hidden }: JobSizes): Shape {
+  return { model, input: train.inputShape, hidden, classes: train.classes.length };
 }
 
 /** The trainer of `heddle train`, with seed 0. Throws `limit` when the adapter cannot hold it. */

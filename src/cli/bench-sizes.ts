@@ -47,7 +47,7 @@ async function prepare(workshop: Workshop, size: Size): Promise<Ready> {
   const nothing = { size, trainer: undefined, flops: 0, steps: 0, seconds: [] };
   let trainer: Trainer | undefined;
   try {
-    trainer = await openTrainer(workshop, size);
+    trainer = await openTrainer(workshop, { model: 'mlp', ...size });
     const visit = (steps: number) =>
       runRound(workshop.device, trainer as Trainer, endlessLoader(workshop.train, size.batchSize, steps));
     await visit(1); // pays for what drivers put off until a kernel first runs

@@ -1,7 +1,7 @@
 // `heddle bench`: how fast the job of `heddle train` goes on this machine, and where the time goes.
 
 import { type Command, Option } from 'commander';
-import type { Trainer } from '../index.ts';
+import { HeddleError, type Trainer } from '../index.ts';
 import {
   againstText,
   compareResults,
@@ -52,6 +52,7 @@ export function registerBench(program: Command, session: Session): void {
       session.exitCode = await dispatch(options, session);
     });
   declare(command, [
+    'model',
     'dataset',
     'data',
     'batchSize',
@@ -81,6 +82,13 @@ async function dispatch(options: BenchOptions, session: Session): Promise<number
 const say = (line: string) => process.stderr.write(`${line}\n`);
 
 async function bench(options: BenchOptions): Promise<void> {
+  if (options.model !== 'mlp' && (options.peer !== undefined || options.sizes)) {
+    const option = options.peer === undefined ? '--sizes' : '--peer';
+    throw new HeddleError(
+      'usage',
+      `${option} and --model ${options.model} exclude each other: expected the mlp`,
+    );
+  }
   refuseUnwritable('--save', options.save);
   refuseUnwritable('--trace', options.trace);
   const earlier = options.against === undefined ? undefined : readResult(options.against);

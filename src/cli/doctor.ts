@@ -17,7 +17,7 @@ import {
   optim,
   withVariants,
 } from '../index.ts';
-import { buildModel, modelText, refuseTooLarge, type Shape } from './model.ts';
+import { buildModel, type ModelName, modelNames, modelText, refuseTooLarge, type Shape } from './model.ts';
 import { type DoctorOptions, declare, doctorOptions, parseOptions } from './options.ts';
 import { driverEnvironment } from './reexec.ts';
 import { readRunRecord } from './run-record.ts';
@@ -36,6 +36,7 @@ Exits with 0 when all is well, 1 when a kernel gives wrong numbers, 3 without a 
 
 Examples:
   heddle doctor
+  heddle doctor --model cnn
   heddle doctor --model runs/2026-11-23T22-10-05-mlp
   heddle doctor --report doctor.md
   heddle doctor --json | jq '.kernels[] | select(.ok | not)'`;
@@ -64,7 +65,7 @@ export function registerDoctor(program: Command, session: Session): void {
         throw new HeddleError('usage', '--json and --report exclude each other: each is a text of its own');
       session.exitCode = await doctor(options);
     });
-  declare(command, ['data', 'adapter', 'model', 'report', 'json']);
+  declare(command, ['data', 'adapter', 'checked', 'report', 'json']);
 }
 
 /** Where the data set's files were found; or why they are no good. */
@@ -144,19 +145,22 @@ function checkLine(result: CheckResult, width = Number.POSITIVE_INFINITY): strin
   return message === undefined ? `${line}\n` : `${line}\n  ${message}\n`;
 }
 
-/** The model to check: a run's, or the tutorial's. */
+/** The model to check: a run's, or one by its name. */
 interface Subject {
   readonly shape: Shape;
   readonly batchSize: number;
   readonly name: string;
 }
 
-function subjectOf(run: string | undefined): Subject {
-  const tutorial = { model: undefined, options: { hidden: [512, 512], batchSize: 64 } };
-  const { model, options } = run === undefined ? tutorial : readRunRecord(run);
-  const { hidden, batchSize } = options;
-  const [, inputs = 784, classes = 10] = /^(\d+)-(?:.*-)?(\d+)$/.exec(model ?? '') ?? [];
-  const shape = { inputFeatures: Number(inputs), hidden, classes: Number(classes) };
+const isModelName = (name: string): name is ModelName => modelNames.some((known) => known === name);
+
+function subjectOf(named = 'mlp'): Subject {
+  const known = { input: [1, 28, 28], classes: 10, options: { hidden: [512, 512], batchSize: 64 } };
+  const record = isModelName(named)
+    ? { ...known, options: { ...known.options, model: named } }
+    : readRunRecord(named);
+  const { model, hidden, batchSize } = record.options;
+  const shape = { model, input: record.input, hidden, classes: record.classes };
   return { shape, batchSize, name: `${modelText(shape)}, batch ${count(batchSize)}` };
 }
 
@@ -184,7 +188,7 @@ async function examine(
     loss: nn.crossEntropyLoss(),
     optimizer: optim.sgd({ lr: 1e-3 }),
     batchSize,
-    input: { shape: [1, 1, shape.inputFeatures], dtype: 'u8' },
+    input: { shape: shape.input, dtype: 'u8' },
   });
   for await (const event of checks) {
     if (event.type === 'check') {

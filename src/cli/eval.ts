@@ -36,14 +36,19 @@ export function registerEval(program: Command, session: Session): void {
 async function evaluate(run: string, options: EvalOptions): Promise<number> {
   const record = readRunRecord(run);
   const weights = readRunFile(run, runFiles.model);
-  const { batchSize, hidden } = record.options;
+  const { batchSize, hidden, model } = record.options;
   const source = { ...options, dataset: options.dataset ?? record.options.dataset };
   const early = mayDownload(source) ? undefined : await loadSplit('test', source);
   const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
   try {
     const { device, choice, notice } = prepareDevice(opened, options);
     const test = early ?? (await loadSplit('test', source));
-    const shape = { inputFeatures: test.inputs.length / test.length, hidden, classes: test.classes.length };
+    const shape = {
+      model,
+      input: test.inputShape,
+      hidden,
+      classes: test.classes.length,
+    };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     process.stderr.write(
       `${adapterText(device.info)} · ${test.name}: ${count(test.length)} images\n${notice}`,

@@ -4,6 +4,7 @@
 import type { Command } from 'commander';
 import * as v from 'valibot';
 import { HeddleError } from '../errors.ts';
+import { modelNames } from './model.ts';
 
 const wholeNumber = (least: number) => {
   const expected = `a whole number of at least ${least}`;
@@ -63,6 +64,7 @@ const augmentList = v.pipe(
 );
 
 const fields = {
+  model: oneOf(...modelNames),
   dataset: datasetName,
   data: v.exactOptional(text('a folder')),
   epochs: wholeNumber(1),
@@ -103,7 +105,7 @@ export type EvalOptions = v.InferOutput<typeof evalOptions>;
 export const doctorOptions = v.object({
   data: fields.data,
   adapter: fields.adapter,
-  model: v.exactOptional(text('the folder of a run')),
+  model: v.exactOptional(text('mlp, lenet, cnn, or the folder of a run')),
   report: v.exactOptional(v.union([v.literal(true), text('a file')])),
   json: flag,
 });
@@ -112,6 +114,7 @@ export type DoctorOptions = v.InferOutput<typeof doctorOptions>;
 
 /** Options of `heddle plan`. */
 export const planOptions = v.object({
+  model: fields.model,
   batchSize: fields.batchSize,
   hidden: fields.hidden,
   adapter: fields.adapter,
@@ -124,6 +127,7 @@ export type PlanOptions = v.InferOutput<typeof planOptions>;
 
 /** Options of `heddle tune`. */
 export const tuneOptions = v.object({
+  model: fields.model,
   batchSize: fields.batchSize,
   hidden: fields.hidden,
   plain: flag,
@@ -137,6 +141,7 @@ export type TuneOptions = v.InferOutput<typeof tuneOptions>;
 
 /** Options of `heddle bench`. */
 export const benchOptions = v.object({
+  model: fields.model,
   dataset: fields.dataset,
   data: fields.data,
   batchSize: fields.batchSize,
@@ -160,13 +165,14 @@ export type BenchOptions = v.InferOutput<typeof benchOptions>;
 
 type Name =
   | keyof typeof fields
-  | 'model'
+  | 'checked'
   | 'report'
   | keyof TuneOptions
   | Exclude<keyof BenchOptions, 'firstStep'>;
 
 /** Each option as commander and `--help` know it: flags, description, default. */
 const declarations: Record<Name, readonly [flags: string, description: string, fallback?: string]> = {
+  model: ['--model <name>', 'mlp (the tutorial’s), lenet or cnn (with convolutions)', 'mlp'],
   dataset: [
     '--dataset <name>',
     'fashion-mnist, mnist, kmnist, synthetic (drawn by a program), or a folder such as ./flowers',
@@ -177,13 +183,13 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   batchSize: ['--batch-size <n>', 'samples in a step', '64'],
   lr: ['--lr <x>', 'learning rate', '1e-3'],
   optimizer: ['--optimizer <name>', 'sgd', 'sgd'],
-  hidden: ['--hidden <sizes>', 'sizes of the hidden layers', '512,512'],
+  hidden: ['--hidden <sizes>', 'sizes of the mlp’s hidden layers', '512,512'],
   seed: ['--seed <n>', 'the same numbers as torch.manual_seed(n)', '0'],
   shuffle: ['--shuffle', 'a new order each epoch, as DataLoader(shuffle=True)'],
   augment: ['--augment <names>', 'flip, crop: mirror and move the training images at random'],
   limit: ['--limit <n>', 'train on the first n samples only'],
   logEvery: ['--log-every <n>', 'report the loss every n batches', '100'],
-  out: ['--out <dir>', 'folder of the run; new or empty (default: "runs/<date>-mlp")'],
+  out: ['--out <dir>', 'folder of the run; new or empty (default: "runs/<date>-<model>")'],
   json: ['--json', 'JSON lines on stdout, nothing else'],
   format: ['--format <name>', 'auto, bar, or pytorch (the tutorial’s text)', 'auto'],
   adapter: ['--adapter <name>', 'part of the adapter’s name, where there are several'],
@@ -191,7 +197,7 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   kernels: ['--kernels <name>', 'default, or a run whose kernel variants to use (default: the tuned ones)'],
   budget: ['--budget <seconds>', 'compile no further variants after so long', '60'],
   forget: ['--forget', 'go back to the untuned variants'],
-  model: ['--model <run>', 'check at the shapes of a run’s model (default: the tutorial’s)'],
+  checked: ['--model <name>', 'mlp, lenet, cnn, or a run whose model to check (default: the tutorial’s)'],
   report: ['--report [file]', 'a text to paste into an issue, on stdout or into a file'],
   rounds: ['--rounds <n>', 'rounds to measure, after a warm-up', '7'],
   steps: ['--steps <n>', 'training steps in a round', '100'],

@@ -20,7 +20,6 @@ Examples:
 
 /** FashionMNIST's rows; the plan needs no data. */
 const input = { shape: [1, 28, 28], dtype: 'u8' } as const;
-const inputFeatures = 784;
 const classes = 10;
 
 /** Adds the command to the program. */
@@ -32,7 +31,7 @@ export function registerPlan(program: Command, session: Session): void {
     .action(async (raw: Record<string, unknown>) => {
       session.exitCode = await plan(parseOptions(planOptions, raw));
     });
-  declare(command, ['batchSize', 'hidden', 'plain', 'kernels', 'json', 'adapter']);
+  declare(command, ['model', 'batchSize', 'hidden', 'plain', 'kernels', 'json', 'adapter']);
 }
 
 /** Bytes bound for reading, and bound for writing. */
@@ -72,8 +71,8 @@ async function plan(options: PlanOptions): Promise<number> {
     const { device, choice, notice } = prepareDevice(opened, options);
     const { plain } = choice;
     process.stderr.write(notice);
-    const { batchSize, hidden } = options;
-    const shape = { inputFeatures, hidden, classes };
+    const { model: name, batchSize, hidden } = options;
+    const shape = { model: name, input: input.shape, hidden, classes };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     const trainer = await createTrainer(device, {
       model: buildModel(shape),

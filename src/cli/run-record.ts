@@ -4,14 +4,20 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
+import { modelNames } from './model.ts';
 import { runFiles } from './run-folder.ts';
 
+const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+
 const runRecord = v.object({
-  model: v.exactOptional(v.string()),
+  // The tutorial's, where an older record does not say.
+  input: v.optional(v.array(positive), [1, 28, 28]),
+  classes: v.optional(positive, 10),
   options: v.object({
+    model: v.optional(v.picklist(modelNames), 'mlp'), // the only one there was at first
     dataset: v.string(),
-    batchSize: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
-    hidden: v.array(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
+    batchSize: positive,
+    hidden: v.array(positive),
   }),
   kernels: v.exactOptional(
     v.object({

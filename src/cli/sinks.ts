@@ -22,6 +22,9 @@ export interface RunEvent {
   };
   /** Layer sizes, e.g. `784-512-512-10`. */
   readonly model: string;
+  /** Shape of a row of the data, e.g. [1, 28, 28], and how many classes it has. */
+  readonly input: readonly number[];
+  readonly classes: number;
   readonly parameters: number;
   readonly seed: number;
   readonly options: Readonly<Record<string, unknown>>;

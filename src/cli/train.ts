@@ -38,6 +38,7 @@ Ctrl-C stops after the current step and keeps the weights; a second one stops at
 Examples:
   heddle train                                      the tutorial's run: 10 epochs, about 71 %
   heddle train --epochs 2 --hidden 256 --lr 0.05
+  heddle train --model cnn --lr 0.05 --shuffle      with convolutions
   heddle train --dataset synthetic --epochs 1       without data or network
   heddle train --dataset ./flowers --shuffle        PNG images in ./flowers/train/CLASS, ./flowers/test/CLASS
   heddle train --json | jq 'select(.type == "epoch").validation.accuracy'`;
@@ -46,7 +47,7 @@ Examples:
 export function registerTrain(program: Command, session: Session): void {
   const command = program
     .command('train')
-    .description('Train the tutorial’s network on FashionMNIST, on the GPU.')
+    .description('Train a network on FashionMNIST, on the GPU: the tutorial’s, or one with convolutions.')
     .addHelpText('after', examples)
     .action(async (raw: Record<string, unknown>) => {
       const options = parseOptions(trainOptions, raw);
@@ -59,6 +60,7 @@ export function registerTrain(program: Command, session: Session): void {
       session.exitCode = await train(options, session);
     });
   declare(command, [
+    'model',
     'dataset',
     'data',
     'epochs',
@@ -91,11 +93,9 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
     const sound = prepareDevice(opened, options);
     const { device } = sound;
     const data = early ?? (await loadData(options));
-    const [inputFeatures, classes] = [
-      data.train.inputs.length / data.train.length,
-      data.train.classes.length,
-    ];
-    const shape: Shape = { inputFeatures, hidden: options.hidden, classes };
+    const { model: name, hidden } = options;
+    const { inputShape: input, classes } = data.train;
+    const shape: Shape = { model: name, input, hidden, classes: classes.length };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     process.stderr.write(introduction(device, data, shape));
     process.stderr.write(`${sound.notice}${orderNotice(options)}`);
@@ -149,7 +149,7 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
   const { batchSize, shuffle, epochs, logEvery } = options;
   const transforms = augmentation(options.augment, data.train);
   const folder = createRunFolder({
-    kind: 'mlp',
+    kind: options.model,
     ...(options.out === undefined ? {} : { out: options.out }),
   });
   const { dispatches } = trainer.describe();
@@ -171,6 +171,8 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
       test: data.test.length,
     },
     model: modelText(shape),
+    input: shape.input,
+    classes: shape.classes,
     parameters: trainer.parameterCount,
     seed: options.seed,
     options,

@@ -22,7 +22,7 @@ Examples:
 
 /** FashionMNIST's rows; tuning needs no data. */
 const input = { shape: [1, 28, 28], dtype: 'u8' } as const;
-const [inputFeatures, classes] = [784, 10];
+const classes = 10;
 
 /** Adds the command to the program. */
 export function registerTune(program: Command, session: Session): void {
@@ -33,7 +33,7 @@ export function registerTune(program: Command, session: Session): void {
     .action(async (raw: Record<string, unknown>) => {
       session.exitCode = await tune(parseOptions(tuneOptions, raw));
     });
-  declare(command, ['batchSize', 'hidden', 'plain', 'adapter', 'budget', 'forget', 'json']);
+  declare(command, ['model', 'batchSize', 'hidden', 'plain', 'adapter', 'budget', 'forget', 'json']);
 }
 
 /** What was found, a line per product: the variant used so far, the one to use, and what that gains. */
@@ -59,7 +59,7 @@ export function tuneText(events: readonly TuneEvent[]): string {
 }
 
 async function tune(options: TuneOptions): Promise<number> {
-  const { adapter, hidden, batchSize, budget, json } = options;
+  const { adapter, model, hidden, batchSize, budget, json } = options;
   const opened = await openDevice({ exactTimestamps: true, ...(adapter === undefined ? {} : { adapter }) });
   const { stdout, stderr } = process;
   try {
@@ -69,7 +69,7 @@ async function tune(options: TuneOptions): Promise<number> {
       return 0;
     }
     const { device, choice, notice } = prepareDevice(opened, options);
-    const shape = { inputFeatures, hidden, classes };
+    const shape = { model, input: input.shape, hidden, classes };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     stderr.write(`${notice}tuning ${modelText(shape)}, batch ${batchSize}, on ${adapterText(device.info)}\n`);
     const events: TuneEvent[] = [];

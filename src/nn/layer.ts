@@ -22,6 +22,8 @@ export interface Value {
   readonly needsGradient: boolean;
   /** True for the output of a fused ReLU: who makes the gradient by this value may mask it while storing it. */
   readonly maskable: boolean;
+  /** True when a logical [rows, C, H, W] lies as [rows, H, W, C] in memory: tensor.shape is then [rows, H, W, C]. */
+  readonly channelsLast: boolean;
 }
 
 /** The gradient of the loss by some value, on its way back. */
@@ -132,6 +134,11 @@ export function forwardLoss(
 export function lossBehind({ y, pullback }: Forward, head: LossHead): LossForward {
   const gradient = head.of(y);
   return { logits: y.tensor, backward: () => pullback(gradient()) };
+}
+
+/** Whether anybody has use for the gradient by what a layer makes of x: x itself, or one of the layer's parameters. */
+export function needsGradient(context: ForwardContext, x: Value, parameters: readonly Parameter[]): boolean {
+  return x.needsGradient || parameters.some(context.trains);
 }
 
 /** The value as f32, unpacking u8 pixels when needed. */

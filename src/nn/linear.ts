@@ -2,7 +2,6 @@
 
 import { HeddleError } from '../errors.ts';
 import { biasAdd } from '../ops/bias_add.ts';
-import { columnSum } from '../ops/column_sum.ts';
 import { matmul } from '../ops/matmul.ts';
 import { reluBackward } from '../ops/relu_backward.ts';
 import { defaultGenerator } from '../random/generator.ts';
@@ -17,10 +16,12 @@ import {
   type LossForward,
   type LossHead,
   lossBehind,
+  needsGradient,
   type Parameter,
   rowsOf,
   type Value,
 } from './layer.ts';
+import { weightGradient } from './weight_gradient.ts';
 
 /**
  * A fully connected layer: rows of `inFeatures` become rows of `outFeatures`. Draws its initial values from the default
@@ -98,7 +99,7 @@ function plain(
   const product = matmul(recorder, { label: `${path}.matmul`, a: x.tensor, b: w, bTransposed: true });
   const y = biasAdd(recorder, { label: `${path}.bias_add`, x: product, bias: context.value(bias) });
   return {
-    y: { tensor: y, needsGradient: needsGradient(context, x, weight, bias), maskable: false },
+    y: { ...x, tensor: y, needsGradient: needsGradient(context, x, [weight, bias]), maskable: false },
     pullback: (dy) => backward(context, x, dy.tensor, path, weight, bias),
   };
 }
@@ -124,7 +125,7 @@ function fused(
     relu,
   });
   return {
-    y: { tensor: y, needsGradient: needsGradient(context, x, weight, bias), maskable: relu },
+    y: { ...x, tensor: y, needsGradient: needsGradient(context, x, [weight, bias]), maskable: relu },
     pullback(dy) {
       const dz =
         relu && !dy.masked
@@ -135,14 +136,7 @@ function fused(
   };
 }
 
-/** Whether anything behind this layer's output is trained. */
-const needsGradient = (context: ForwardContext, x: Value, weight: Parameter, bias: Parameter) =>
-  x.needsGradient || context.trains(weight) || context.trains(bias);
-
-/**
- * dX = dY·W (masked where the input is a fused ReLU's output), dW = dYᵀ·X, db = Σ rows of dY. When fused, one kernel makes
- * dW and db, or updates W and b by them.
- */
+/** dX = dY·W (masked where the input is a fused ReLU's output), and the gradients of the parameters. */
 function backward(
   context: ForwardContext,
   x: Value,
@@ -151,37 +145,14 @@ function backward(
   weight: Parameter,
   bias: Parameter,
 ): Gradient | undefined {
-  const { recorder, accumulate } = context;
   const dx = x.needsGradient
-    ? matmul(recorder, {
+    ? matmul(context.recorder, {
         label: `${path}.backward.dx`,
         a: dy,
         b: context.value(weight),
         ...(x.maskable ? { mask: x.tensor } : {}),
       })
     : undefined;
-  const product = { a: dy, aTransposed: true, b: x.tensor };
-  const [trainsWeight, trainsBias] = [context.trains(weight), context.trains(bias)];
-  const both = context.fused && trainsWeight && trainsBias;
-  if (context.update !== undefined && both) {
-    matmul(recorder, {
-      label: `${path}.backward.update`,
-      ...product,
-      out: context.value(weight),
-      rowSums: context.value(bias),
-      sgd: context.update,
-    });
-    context.update.done(weight, bias);
-  } else {
-    if (trainsWeight) {
-      const rowSums = both ? { rowSums: context.gradient(bias) } : {};
-      const out = context.gradient(weight);
-      matmul(recorder, { label: `${path}.backward.dweight`, ...product, ...rowSums, out, accumulate });
-    }
-    if (trainsBias && !both) {
-      const out = context.gradient(bias);
-      columnSum(recorder, { label: `${path}.backward.dbias`, x: dy, out, accumulate });
-    }
-  }
+  weightGradient(context, { path, dy, x: x.tensor, weight, bias });
   return dx === undefined ? undefined : { tensor: dx, masked: x.maskable };
 }

@@ -16,7 +16,7 @@ export function relu(): Layer {
       const x = asFloat(context, input, path);
       const y = reluOp(context.recorder, { label: `${path}.relu`, x: x.tensor });
       return {
-        y: { tensor: y, needsGradient: x.needsGradient, maskable: false },
+        y: { ...x, tensor: y, maskable: false },
         pullback(dy) {
           if (!x.needsGradient) return undefined;
           const dx = reluBackward(context.recorder, { label: `${path}.relu.backward`, dy: dy.tensor, y });

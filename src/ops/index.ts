@@ -5,11 +5,16 @@ export { type Device, type DeviceOptions, openDevice } from '../gpu/device.ts';
 export { type DispatchDescription, type Plan, type Recorder, record } from '../gpu/plan.ts';
 export { read } from '../gpu/readback.ts';
 export type { DType, Tensor } from '../gpu/tensor.ts';
+export { add } from './add.ts';
+export { avgPool2d } from './avg_pool2d.ts';
+export { avgPool2dBackward } from './avg_pool2d_backward.ts';
 export { biasAdd } from './bias_add.ts';
 export { type CheckResult, checkDispatch } from './check.ts';
+export { col2im } from './col2im.ts';
 export { columnSum } from './column_sum.ts';
 export { confusion } from './confusion.ts';
 export { crossEntropy } from './cross_entropy.ts';
+export { im2col } from './im2col.ts';
 export { canFuseLinearCrossEntropy, linearCrossEntropy } from './linear_cross_entropy.ts';
 export { logSoftmax } from './log_softmax.ts';
 export { logSoftmaxBackward } from './log_softmax_backward.ts';
@@ -21,6 +26,8 @@ export {
   matmulCores,
   matmulVariants,
 } from './matmul_variants.ts';
+export { maxPool2d } from './max_pool2d.ts';
+export { maxPool2dBackward } from './max_pool2d_backward.ts';
 export { meanLoss } from './mean_loss.ts';
 export { nllLoss } from './nll_loss.ts';
 export { nllLossBackward } from './nll_loss_backward.ts';
@@ -30,4 +37,6 @@ export { reluBackward } from './relu_backward.ts';
 export { type HostTensor, run } from './run.ts';
 export { sgd } from './sgd.ts';
 export { type StepRecord, stepRecord } from './step.ts';
+export { transpose } from './transpose.ts';
 export { unpackU8 } from './unpack_u8.ts';
+export type { Images, Pair, Windows } from './windows.ts';

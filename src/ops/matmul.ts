@@ -40,6 +40,11 @@ export interface MatmulOptions {
    * that is not finite is reported in the step's slot of `losses`. Not together with `accumulate`.
    */
   readonly sgd?: { readonly losses: Tensor; readonly step: Tensor };
+  /**
+   * Sums over so many steps of k each, a multiple of 64, by workgroups of their own: C is [⌈k / chunk⌉, m, n] and rowSums
+   * [⌈k / chunk⌉, m], and whoever asks for it adds them up. Without what an epilogue does to whole sums.
+   */
+  readonly chunk?: number;
   /** Overrides the choice of core, for tests. */
   readonly core?: MatmulCore;
   /** Overrides the choice of variant, to measure it. */
@@ -48,11 +53,12 @@ export interface MatmulOptions {
 
 /** What `matmul` computes but for the values: what a choice among its variants is made by. */
 function problemOf(
-  { m, n, k }: Readonly<Record<'m' | 'n' | 'k', number>>,
+  { m, n, k, chunk }: Readonly<Record<'m' | 'n' | 'k' | 'chunk', number>>,
   flags: Readonly<Record<string, unknown>>,
 ): string {
   const set = problemFlags.filter((name) => flags[name] === true);
-  return [`${m}×${n}×${k}`, ...set].join(' ');
+  const parts = chunk === k ? '' : `/${chunk}`;
+  return [`${m}×${n}×${k}${parts}`, ...set].join(' ');
 }
 
 const problemFlags = [
@@ -82,8 +88,11 @@ export function matmulChoice({
       Object.entries(candidate.constants).every(([name, value]) => constants[name] === value),
   );
   if (variant === undefined) return undefined;
-  return { problem: problemOf(params as Record<'m' | 'n' | 'k', number>, constants), variant };
+  return { problem: problemOf(params as Record<'m' | 'n' | 'k' | 'chunk', number>, constants), variant };
 }
+
+/** A multiple of what any variant takes of k at a time. */
+const chunkStep = 64;
 
 const describe = (tensor: Tensor, transposed: boolean) =>
   `${tensor.label}${transposed ? 'ᵀ' : ''} [${tensor.shape.join(', ')}]`;
@@ -129,7 +138,18 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     throw new HeddleError('usage', `${label}: rowSums needs a transposed A`);
   if (sgd !== undefined && accumulate)
     throw new HeddleError('usage', `${label}: sgd and accumulate exclude each other`);
-  const c = options.out ?? recorder.tensor(label, [m, n]);
+  const { chunk = k } = options;
+  const parts = Math.ceil(k / chunk);
+  if (options.chunk !== undefined) {
+    if (chunk % chunkStep !== 0)
+      throw new HeddleError('usage', `${label}: a chunk of ${chunk}, expected a multiple of ${chunkStep}`);
+    if (relu || accumulate || (bias ?? mask ?? sgd) !== undefined)
+      throw new HeddleError(
+        'usage',
+        `${label}: a product in chunks takes no bias, relu, mask, sgd or accumulate`,
+      );
+  }
+  const c = options.out ?? recorder.tensor(label, options.chunk === undefined ? [m, n] : [parts, m, n]);
   const bindings = {
     a,
     b,
@@ -150,15 +170,15 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     ROW_SUMS: rowSums !== undefined,
     SGD: sgd !== undefined,
   };
-  const params = { m, n, k, accumulate: accumulate ? 1 : 0 };
+  const params = { m, n, k, accumulate: accumulate ? 1 : 0, chunk };
   const grid = (columns: number, rows: number) =>
-    [Math.ceil(n / columns) + (rowSums === undefined ? 0 : 1), Math.ceil(m / rows), 1] as const;
+    [Math.ceil(n / columns) + (rowSums === undefined ? 0 : 1), Math.ceil(m / rows), parts] as const;
 
   const { device } = recorder;
-  const shape = { m, n, k };
+  const shape = { m, n, k: Math.min(k, chunk), parts };
   const choose = (): MatmulVariant => {
     if (options.core !== undefined) return variantOf(device, options.core, shape);
-    const chosen = device.variants.get(problemOf(shape, epilogue));
+    const chosen = device.variants.get(problemOf(params, epilogue));
     const variants = matmulVariants(device, shape);
     return variants.find(({ name }) => name === chosen) ?? (variants[0] as MatmulVariant);
   };

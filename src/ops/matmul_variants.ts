@@ -18,11 +18,12 @@ export interface MatmulVariant {
   readonly lanes: number;
 }
 
-/** C [m, n] = A·B over k. */
+/** C [m, n] = A·B over k; or as many such as there are parts, each over k of its own. */
 export interface MatmulShape {
   readonly m: number;
   readonly n: number;
   readonly k: number;
+  readonly parts?: number;
 }
 
 const variant = (core: MatmulCore, lanes: number, constants: Record<string, number>): MatmulVariant => ({
@@ -44,7 +45,11 @@ interface Row {
 const always = () => true;
 const never = () => false;
 /** Large tiles would leave most of a GPU idle: several teams then share k. */
-const isSmall = ({ m, n, k }: MatmulShape) => Math.ceil(m / 32) * Math.ceil(n / 32) < 256 && k >= 128;
+const isSmall = ({ m, n, k, parts = 1 }: MatmulShape) =>
+  Math.ceil(m / 32) * Math.ceil(n / 32) * parts < 256 && k >= 128;
+
+/** The many windows of images by the few channels that a convolution makes of them: half of a wide tile would be left out. */
+const isNarrow = ({ m, n }: MatmulShape) => m >= 1024 && n <= 32;
 
 /**
  * By core, the first that suits wins; those that never do are there to be measured.
@@ -53,11 +58,11 @@ const isSmall = ({ m, n, k }: MatmulShape) => Math.ceil(m / 32) * Math.ceil(n / 
  * times that, so ROWS·QUADS·DEPTH stays at 128. Tiles: estimates for hardware GPUs, measured on none.
  */
 const table: readonly Row[] = [
-  { variant: subgroup(4, 16, 2, 8), suits: ({ m }) => m <= 16 },
+  { variant: subgroup(4, 16, 2, 8), suits: (shape) => shape.m <= 16 || isNarrow(shape) },
   { variant: subgroup(4, 32, 3, 4), suits: always },
   { variant: subgroup(8, 16, 1, 2), suits: ({ m }) => m <= 16 },
+  { variant: subgroup(8, 64, 1, 2), suits: isNarrow },
   { variant: subgroup(8, 32, 2, 2), suits: always },
-  { variant: subgroup(8, 64, 1, 2), suits: never },
   { variant: subgroup(16, 32, 1, 2), suits: ({ m }) => m <= 32 },
   { variant: subgroup(16, 64, 1, 2), suits: always },
   { variant: tile(16, 8), suits: isSmall },

@@ -42,6 +42,20 @@ function packed({ data, rows, columns, transposed }: Matrix, transpose: boolean)
   });
 }
 
+/** The rows [from, to) and columns [from, to) of a matrix. */
+export function block(
+  { data, rows, columns, transposed }: Matrix,
+  [top, bottom]: readonly [number, number],
+  [left, right]: readonly [number, number],
+): Matrix {
+  const [height, width] = [bottom - top, right - left];
+  const values = Float64Array.from({ length: height * width }, (_, i) => {
+    const [row, column] = [top + Math.floor(i / width), left + (i % width)];
+    return data[transposed ? column * rows + row : row * columns + column] as number;
+  });
+  return matrix(values, height, width);
+}
+
 /** A·B; every element within 4·K·u·Σ|a·b|: each product and each partial sum is rounded once, in any order. */
 export function matmul(a: Matrix, b: Matrix): Bounded[] {
   const [m, n, k] = [a.rows, b.columns, a.columns];
@@ -282,3 +296,5 @@ export function compare(found: ArrayLike<number>, expected: readonly Bounded[]):
   });
   return { worst, error: largest, wrong, first };
 }
+
+export * from './reference-conv.ts';

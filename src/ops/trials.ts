@@ -18,9 +18,10 @@ import {
   type Trial,
   type Trials,
 } from './trial.ts';
+import { convTrials } from './trials-conv.ts';
 
 function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
-  const { m, n, k, accumulate } = params as { m: number; n: number; k: number; accumulate: number };
+  const { m, n, k, accumulate, chunk } = params as Record<'m' | 'n' | 'k' | 'accumulate' | 'chunk', number>;
   const operand = (name: string, most: number) => {
     if (!isU8(name)) {
       const data = whole(count(name), most);
@@ -32,11 +33,18 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
   // Scaled bytes may be a little off, and then partial sums round too: still far less than a whole number.
   const share = isU8('a') || isU8('b') ? (reference.u8Error / reference.u + k + 4) / (4 * k) : 0;
   const [a, b] = [operand('a', largestTerm(k)), operand('b', 3)];
-  const before = whole(m * n, 2047);
+  const parts = Array.from(
+    { length: Math.ceil(k / chunk) },
+    (_, i) => [i * chunk, Math.min(k, (i + 1) * chunk)] as const,
+  );
+  const before = whole(parts.length * m * n, 2047);
   const other = on('MASK') ? rectified(whole(m * n, 3)) : whole(n, 2047);
-  const product = reference.matmul(
+  const [left, right] = [
     reference.matrix(a.values, m, k, on('A_TRANSPOSED')),
     reference.matrix(b.values, k, n, on('B_TRANSPOSED')),
+  ];
+  const product = parts.flatMap((part) =>
+    reference.matmul(reference.block(left, [0, m], part), reference.block(right, part, [0, n])),
   );
   const c = product.map(({ value: sum, bound }, i) => {
     let value = on('BIAS') ? sum + (other[i % n] as number) : sum;
@@ -44,19 +52,21 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
     if (on('MASK') && (other[i] as number) <= 0) value = 0;
     return { value: accumulate === 0 ? value : value + (before[i] as number), bound: share * bound };
   });
-  const rowsBefore = whole(m, 2047);
+  const rowsBefore = whole(parts.length * m, 2047);
   const inputs = {
     a: a.data,
     b: b.data,
     bias_or_mask: other,
-    c: accumulate === 0 && !on('SGD') ? nothing(m * n) : before,
+    c: accumulate === 0 && !on('SGD') ? nothing(before.length) : before,
     row_sums: rowsBefore,
     loss: new Float32Array(on('SGD') ? count('loss') : 1).fill(1), // stays, as long as all is finite
   };
   const loss = within(inputs.loss, 0);
   const lr = 0.5; // a whole number times it is exact
   const updated = (old: number, sum: number) => (on('SGD') ? old - lr * sum : accumulate * old + sum);
-  const sums = on('ROW_SUMS') ? reference.columnSum(a.values, k, m) : undefined;
+  const sums = on('ROW_SUMS')
+    ? parts.flatMap(([from, to]) => reference.columnSum(a.values.slice(from * m, to * m), to - from, m))
+    : undefined;
   const row_sums = within(rowsBefore, 0).map((old, i) => {
     const sum = sums?.[i];
     return sum === undefined ? old : { value: updated(old.value, sum.value), bound: share * sum.bound };
@@ -77,6 +87,8 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
 
 /** The trials of each kernel. */
 export const trials: Trials<KernelName> = {
+  ...convTrials,
+
   matmul: checkMatmul,
   matmul_subgroup: checkMatmul,
 

@@ -21,13 +21,41 @@ export function linearInit(generator: Generator, inFeatures: number, outFeatures
       throw new HeddleError('usage', `linear: expected positive integer sizes, got ${found}.`);
     }
   }
-  // The bound is 1/√inFeatures on paper; PyTorch takes this way round, and its roundings are part of the values.
+  return {
+    weight: drawWeight(generator, outFeatures, inFeatures),
+    bias: drawBias(generator, outFeatures, inFeatures),
+  };
+}
+
+/** Initial values of a convolution: `weight` is `[outChannels, inChannels, kernelHeight, kernelWidth]`, row-major. */
+export interface Conv2dInit {
+  readonly weight: Float32Array;
+  readonly bias: Float32Array | undefined;
+}
+
+/** What `torch.nn.Conv2d` starts from, as `linearInit` of as many inputs as a window has. Without `bias` none is drawn. */
+export function conv2dInit(
+  generator: Generator,
+  inChannels: number,
+  outChannels: number,
+  [height, width]: readonly [number, number],
+  bias: boolean,
+): Conv2dInit {
+  const inputs = inChannels * height * width;
+  const weight = drawWeight(generator, outChannels, inputs);
+  return { weight, bias: bias ? drawBias(generator, outChannels, inputs) : undefined };
+}
+
+/** `kaiming_uniform_(a=√5)` of `outputs` rows of `inputs`. */
+function drawWeight(generator: Generator, outputs: number, inputs: number): Float32Array {
+  // The bound is 1/√inputs on paper; PyTorch takes this way round, and its roundings are part of the values.
   const slope = Math.sqrt(5);
   const gain = Math.sqrt(2 / (1 + slope * slope));
-  const weightBound = Math.sqrt(3) * (gain / Math.sqrt(inFeatures));
-  const biasBound = 1 / Math.sqrt(inFeatures);
-  return {
-    weight: generator.uniform(new Float32Array(outFeatures * inFeatures), -weightBound, weightBound),
-    bias: generator.uniform(new Float32Array(outFeatures), -biasBound, biasBound),
-  };
+  const bound = Math.sqrt(3) * (gain / Math.sqrt(inputs));
+  return generator.uniform(new Float32Array(outputs * inputs), -bound, bound);
+}
+
+function drawBias(generator: Generator, outputs: number, inputs: number): Float32Array {
+  const bound = 1 / Math.sqrt(inputs);
+  return generator.uniform(new Float32Array(outputs), -bound, bound);
 }

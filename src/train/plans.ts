@@ -89,7 +89,7 @@ function forward(job: Job, recorder: Recorder, feed: Feed, options: ForwardOptio
     randomStream: () => ({ seed, stream: streams++ }),
     ...(options.update === undefined ? {} : { update: options.update }),
   };
-  const x: Value = { tensor: inputs, needsGradient: false, maskable: false };
+  const x: Value = { tensor: inputs, needsGradient: false, maskable: false, channelsLast: false };
   const batch = { targets, step, losses: feed.results };
   return forwardLoss(job.model, context, x, '', {
     of: (logits) => loss.forward(context, logits, batch, options.training),

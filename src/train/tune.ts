@@ -69,6 +69,7 @@ function recordAgain(recorder: Recorder, dispatch: DispatchDescription, variant:
     out: like('c'),
     accumulate: dispatch.params.accumulate === 1,
     ...(on('ROW_SUMS') ? { rowSums: like('row_sums') } : {}),
+    ...(dispatch.params.chunk === dispatch.params.k ? {} : { chunk: dispatch.params.chunk as number }),
     ...(on('SGD') ? { sgd: { losses: like('loss'), step: recorder.tensor('step', stepShape, 'u32') } } : {}),
     variant,
   });
@@ -76,9 +77,9 @@ function recordAgain(recorder: Recorder, dispatch: DispatchDescription, variant:
 
 /** Variants worth measuring: on an adapter that computes on the CPU, the tile core is known to be many times slower. */
 function candidatesFor(device: Device, dispatch: DispatchDescription): readonly MatmulVariant[] {
-  const { m, n, k } = dispatch.params as Record<'m' | 'n' | 'k', number>;
+  const { m, n, k, chunk } = dispatch.params as Record<'m' | 'n' | 'k' | 'chunk', number>;
   const used = matmulChoice(dispatch)?.variant.name;
-  const all = matmulVariants(device, { m, n, k }).toSorted(
+  const all = matmulVariants(device, { m, n, k: Math.min(k, chunk), parts: Math.ceil(k / chunk) }).toSorted(
     (x, y) => Number(y.name === used) - Number(x.name === used),
   );
   return device.info.software ? all.filter(({ core }) => core === all[0]?.core) : all;

@@ -282,7 +282,14 @@ test.each([
   [{ threads: '0' }, "--threads: found '0'"],
   [{ save: '' }, "--save: found '', expected a file"],
 ])('%o is refused', (given, message) => {
-  const defaults = { dataset: 'synthetic', batchSize: '64', hidden: '512', rounds: '7', steps: '100' };
+  const defaults = {
+    model: 'mlp',
+    dataset: 'synthetic',
+    batchSize: '64',
+    hidden: '512',
+    rounds: '7',
+    steps: '100',
+  };
   expect(() => parseOptions(benchOptions, { ...defaults, ...given })).toThrow(message);
 });
 
@@ -343,6 +350,7 @@ describe('heddle bench', () => {
     return path;
   };
   const options = parseOptions(benchOptions, {
+    model: 'mlp',
     dataset: 'synthetic',
     batchSize: '2',
     hidden: '8,4',

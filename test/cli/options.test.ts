@@ -5,6 +5,7 @@ import { parseOptions, trainOptions } from '../../src/cli/options.ts';
 import { heddle, temporaryFolder } from './support.ts';
 
 const valid = {
+  model: 'mlp',
   dataset: 'fashion-mnist',
   epochs: '10',
   batchSize: '64',
@@ -58,6 +59,7 @@ test.each([
   ['limit', '0', ''],
   ['logEvery', '0', ''],
   ['optimizer', 'adam', "--optimizer: found 'adam', expected sgd"],
+  ['model', 'resnet', "--model: found 'resnet', expected one of mlp, lenet, cnn"],
   [
     'dataset',
     'cifar',
@@ -103,6 +105,10 @@ const refused: [string, RegExp][] = [
   ['eval nowhere', /^heddle eval: nowhere\/run.json does not exist; expected the folder of a run$/],
   ['eval used --dataset cifar', /^heddle eval: --dataset: found 'cifar'/],
   ['doctor --fast', /^heddle doctor: unknown option '--fast'/],
+  [
+    'bench --model cnn --sizes',
+    /^heddle bench: --sizes and --model cnn exclude each other: expected the mlp$/,
+  ],
   ['plan --batch-size 0', /^heddle plan: --batch-size: found '0'/],
   ['trian', /^heddle: unknown command 'trian' \(Did you mean train\?\)$/],
   ['--help-me', /^heddle: unknown option '--help-me'/],

@@ -138,6 +138,8 @@ export const someEvents: readonly CliEvent[] = [
     kernels: { plain: false, avoided: [], used: ['matmul', 'sgd'], variants: {} },
     dataset: { name: 'fashion-mnist', synthetic: false, train: 60000, test: 10000 },
     model: '784-512-512-10',
+    input: [1, 28, 28],
+    classes: 10,
     parameters: 669706,
     seed: 0,
     options: { epochs: 1 },

@@ -191,6 +191,53 @@ describe.each(cores)('%s core', (core) => {
     ])('[%i, %i, %i]', (m, n, k) => expectUse(core, use, m, n, k, 10 * m));
   });
 
+  it.each([
+    [36, 20, 200, 64],
+    [5, 18, 129, 128],
+    [33, 10, 128, 64],
+    [16, 36, 40, 64],
+  ])('in chunks that somebody else adds up: [%i, %i, %i] by %i', async (m, n, k, chunk) => {
+    const [a, b] = [floats(m * k, m), floats(k * n, n)];
+    const inputs = {
+      a: f32(a, m, k),
+      aT: f32(transpose(a, m, k), k, m),
+      b: f32(b, k, n),
+      bT: f32(transpose(b, k, n), n, k),
+    };
+    const { matrix, block } = reference;
+    const parts = Array.from({ length: Math.ceil(k / chunk) }, (_, i) => [
+      i * chunk,
+      Math.min(k, (i + 1) * chunk),
+    ]) as [number, number][];
+    const found = await run(
+      device(),
+      { ...inputs, rows: f32(floats(parts.length * m, 3), parts.length * m) },
+      (r, t) => {
+        const products = transpositions.map(({ name, aTransposed, bTransposed }) => {
+          const operands = { a: aTransposed ? t.aT : t.a, b: bTransposed ? t.bT : t.b };
+          const sums = aTransposed && bTransposed ? { rowSums: t.rows } : {};
+          const c = matmul(r, { label: 'c', ...operands, aTransposed, bTransposed, chunk, core, ...sums });
+          expect(c.shape).toEqual([parts.length, m, n]);
+          return [name, c] as const;
+        });
+        return { ...Object.fromEntries(products), rows: t.rows };
+      },
+    );
+    const [left, right] = [matrix(a, m, k), matrix(b, k, n)];
+    const expected = parts.flatMap((part) =>
+      reference.matmul(block(left, [0, m], part), block(right, part, [0, n])),
+    );
+    const { rows, ...products } = found;
+    expect(Object.keys(products)).toHaveLength(4);
+    for (const [name, c] of Object.entries<ArrayLike<number>>(products))
+      expectWithin(`matmul ${core} in chunks, ${name}`, c, expected);
+    const columns = transpose(a, m, k);
+    const expectedRows = parts.flatMap(([from, to]) =>
+      reference.columnSum(columns.slice(from * m, to * m), to - from, m),
+    );
+    expectWithin(`matmul ${core} in chunks, rows`, rows, expectedRows);
+  });
+
   it('at any size', async () => {
     const size = fc.integer({ min: 1, max: 90 });
     const trial = fc.tuple(fc.constantFrom(...Object.keys(uses)), size, size, size, fc.nat());
@@ -237,6 +284,17 @@ it('refuses operands that do not fit, naming both', async () => {
     c: matmul(r, { label: '2.linear.matmul', a: x, b: w, bTransposed: true }),
   }));
   await expect(work).rejects.toThrow('2.linear.matmul: inner sizes differ: x [2, 3] × wᵀ [2, 4]');
+});
+
+it.each([
+  [{ chunk: 32 }, 'c: a chunk of 32, expected a multiple of 64'],
+  [{ chunk: 64, relu: true }, 'c: a product in chunks takes no bias, relu, mask, sgd or accumulate'],
+  [{ chunk: 64, accumulate: true }, 'c: a product in chunks takes no'],
+])('refuses chunks that it cannot sum over: %j', async (options, message) => {
+  const work = run(device(), { a: f32(floats(6, 1), 2, 3), b: f32(floats(6, 1), 3, 2) }, (r, t) => ({
+    c: matmul(r, { label: 'c', ...t, ...options }),
+  }));
+  await expect(work).rejects.toThrow(message);
 });
 
 it('uses the subgroup core on software adapters whose subgroups it knows, for rows of an even length', () => {

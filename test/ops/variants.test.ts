@@ -32,7 +32,7 @@ function matmulDispatch(
     label: 'c',
     kernel,
     constants,
-    params: { m, n, k, accumulate, ...(TILE === undefined ? { zero: 0 } : {}) },
+    params: { m, n, k, accumulate, chunk: k, ...(TILE === undefined ? { zero: 0 } : {}) },
     workgroups: [Math.ceil(n / columns) + (on('ROW_SUMS') ? 1 : 0), Math.ceil(m / rows), 1],
     bindings: [
       binding('a', on('A_TRANSPOSED') ? [k, m] : [m, k], on('A_U8')),

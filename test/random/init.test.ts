@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createGenerator } from '../../src/random/generator.ts';
-import { linearInit } from '../../src/random/init.ts';
+import { conv2dInit, linearInit } from '../../src/random/init.ts';
 import { randperm } from '../../src/random/permutation.ts';
 
 interface Parameter {
@@ -19,6 +19,15 @@ interface Inits {
   tutorial: { seed: number; parameters: Parameter[] }[];
   odd: { seed: number; layers: { in: number; out: number; weight: string; bias: string }[] };
 }
+interface ConvInit {
+  in: number;
+  out: number;
+  kernel: number | [number, number];
+  bias: boolean;
+  weight: string;
+  biasSum: string | null;
+  next: number;
+}
 interface Orders {
   permutations: { seed: number; n: number; int32: string; next31: number; order?: number[] }[];
 }
@@ -26,11 +35,24 @@ interface Orders {
 const read = (name: string) =>
   JSON.parse(readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8'));
 const inits: Inits = read('init.json');
+const convInits: { seed: number; layers: ConvInit[] } = read('conv.json').init;
 const orders: Orders = read('order.json');
 const sha256 = (values: Float32Array | Int32Array) =>
   createHash('sha256')
     .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
     .digest('hex');
+
+it.each(convInits.layers)(
+  'conv2dInit from $in to $out, kernel $kernel, is byte-equal to PyTorch’s',
+  (layer) => {
+    const generator = createGenerator(convInits.seed);
+    const kernel = typeof layer.kernel === 'number' ? ([layer.kernel, layer.kernel] as const) : layer.kernel;
+    const { weight, bias } = conv2dInit(generator, layer.in, layer.out, kernel, layer.bias);
+    expect(sha256(weight)).toBe(layer.weight);
+    expect(bias === undefined ? null : sha256(bias)).toBe(layer.biasSum);
+    expect(generator.uniform(new Float32Array(1), 0, 1)[0]).toBe(Math.fround(layer.next));
+  },
+);
 
 describe('linearInit', () => {
   it.each(inits.tutorial)(

@@ -1,0 +1,82 @@
+// dx[image, c, y, x] = Σ dcolumns[window, (c, ky, kx)] over the windows that hold the element, in their order: the backward
+// of im2col.wgsl. With MASK, dx becomes 0 where the ReLU output `mask` is ≤ 0.
+//   dcolumns [images·out_height·out_width, channels·kernel_height·kernel_width];
+//   dx and mask: images of channels × height × width, in the memory layout that the steps say.
+
+struct Params {
+  channels: u32,
+  height: u32,
+  width: u32,
+  out_height: u32,
+  out_width: u32,
+  kernel_height: u32,
+  kernel_width: u32,
+  stride_y: u32,
+  stride_x: u32,
+  padding_y: u32, // above
+  padding_x: u32, // to the left
+  dilation_y: u32,
+  dilation_x: u32,
+  image_step: u32, // elements from one image to the next, and so on
+  channel_step: u32,
+  row_step: u32,
+  column_step: u32,
+  reach_y: u32, // how many windows may hold an element
+  reach_x: u32,
+  size: u32, // elements of dx
+}
+
+@group(0) @binding(0) var<storage, read> dcolumns: array<f32>;
+@group(0) @binding(1) var<storage, read> mask: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+override MASK: bool = false;
+override DILATED: bool = false; // a dilation is more than 1: windows have gaps
+
+// Which element of a window lies so far from its start; as many as there are for what lies in a gap.
+fn tap(offset: u32, dilation: u32, taps: u32) -> u32 {
+  if (DILATED) {
+    let nearest = offset / dilation;
+    return select(taps, nearest, nearest * dilation == offset);
+  }
+  return offset;
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
+  let i = id.x + id.y * grid.x * 64u;
+  if (i >= params.size) {
+    return;
+  }
+  // Remainders by hand: a division is what costs most on a CPU.
+  let pixel = i / params.channels; // over all images
+  let channel = i - pixel * params.channels;
+  let line = pixel / params.width;
+  let column = pixel - line * params.width;
+  let image = line / params.height;
+  let row = line - image * params.height;
+  // Places in the padded image, where windows start at multiples of the stride.
+  let y = row + params.padding_y;
+  let x = column + params.padding_x;
+  let end_y = y / params.stride_y + 1u;
+  let end_x = x / params.stride_x + 1u;
+  var sum = 0.0;
+  for (var oy = max(end_y, params.reach_y) - params.reach_y; oy < min(end_y, params.out_height); oy++) {
+    let ky = tap(y - oy * params.stride_y, params.dilation_y, params.kernel_height);
+    for (var ox = max(end_x, params.reach_x) - params.reach_x; ox < min(end_x, params.out_width); ox++) {
+      let kx = tap(x - ox * params.stride_x, params.dilation_x, params.kernel_width);
+      if (ky < params.kernel_height && kx < params.kernel_width) {
+        let window = (image * params.out_height + oy) * params.out_width + ox;
+        let first = (window * params.channels + channel) * params.kernel_height + ky;
+        sum += dcolumns[first * params.kernel_width + kx];
+      }
+    }
+  }
+  let place = image * params.image_step + channel * params.channel_step
+            + row * params.row_step + column * params.column_step;
+  if (MASK) {
+    sum = select(sum, 0.0, mask[place] <= 0.0);
+  }
+  dx[place] = sum;
+}
