@@ -116,9 +116,10 @@ export const explanations: readonly Explanation[] = [
   },
   {
     kernels: ['matmul'],
-    operators: ['shift comparison'],
-    at: /round < params\.k; round \+= TILE_K \* SPLIT/,
-    why: 'one more round, of zeros',
+    operators: ['drop min'],
+    at: /min\(\(part \+ 1u\)/,
+    after: /part/,
+    why: 'rounds past the end of k are rounds of zeros',
   },
   {
     kernels: ['matmul'],
@@ -158,5 +159,12 @@ export const explanations: readonly Explanation[] = [
     operators: ['drop term'],
     at: /\+ params\.zero/,
     why: 'it is 0',
+  },
+  {
+    kernels: ['max_pool2d'],
+    operators: ['drop condition'],
+    at: /&& !is_nan\(largest\)/,
+    after: /^$/,
+    why: 'nothing is larger than a NaN on drivers that compare as IEEE 754 says; it is there for those that do not',
   },
 ];
