@@ -167,4 +167,11 @@ export const explanations: readonly Explanation[] = [
     after: /^$/,
     why: 'nothing is larger than a NaN on drivers that compare as IEEE 754 says; it is there for those that do not',
   },
+  {
+    kernels: ['col2im', 'max_pool2d_backward', 'avg_pool2d_backward'],
+    operators: ['drop max', 'drop min'],
+    at: /(max|min)\(end_[yx], params/,
+    after: /^\(params/,
+    why: 'more windows are looked at; those that do not hold the element add nothing',
+  },
 ];
