@@ -174,4 +174,5 @@ export const explanations: readonly Explanation[] = [
     after: /^\(params/,
     why: 'more windows are looked at; those that do not hold the element add nothing',
   },
+  { kernels: ['col2im'], operators: ['always enter'], at: /DILATED/, why: sameNumbers },
 ];
