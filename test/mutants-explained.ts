@@ -116,9 +116,10 @@ export const explanations: readonly Explanation[] = [
   },
   {
     kernels: ['matmul'],
-    operators: ['shift comparison'],
-    at: /round < params\.k; round \+= TILE_K \* SPLIT/,
-    why: 'one more round, of zeros',
+    operators: ['drop min'],
+    at: /min\(\(part \+ 1u\)/,
+    after: /part/,
+    why: 'rounds past the end of k are rounds of zeros',
   },
   {
     kernels: ['matmul'],
@@ -159,4 +160,19 @@ export const explanations: readonly Explanation[] = [
     at: /\+ params\.zero/,
     why: 'it is 0',
   },
+  {
+    kernels: ['max_pool2d'],
+    operators: ['drop condition'],
+    at: /&& !is_nan\(largest\)/,
+    after: /^$/,
+    why: 'nothing is larger than a NaN on drivers that compare as IEEE 754 says; it is there for those that do not',
+  },
+  {
+    kernels: ['col2im', 'max_pool2d_backward', 'avg_pool2d_backward'],
+    operators: ['drop max', 'drop min'],
+    at: /(max|min)\(end_[yx], params/,
+    after: /^\(params/,
+    why: 'more windows are looked at; those that do not hold the element add nothing',
+  },
+  { kernels: ['col2im'], operators: ['always enter'], at: /DILATED/, why: sameNumbers },
 ];

@@ -165,7 +165,7 @@ function forward(
           : dy.tensor;
       const dz = reshape(masked, rows.shape);
       const dx = x.needsGradient ? inputGradient(context, path, dz, w, x, windows, pixelwise) : undefined;
-      weightGradient(context, { path, dy: dz, x: columns, weight, ...(bias === undefined ? {} : { bias }) });
+      weightGradient(context, { path, dy: dz, x: columns, weight, bias });
       return dx;
     },
   };

@@ -17,10 +17,10 @@ export interface WeightGradient {
   readonly dy: Tensor;
   /** The input, [rows, in]. */
   readonly x: Tensor;
-  /** Of out × in elements. */
-  readonly weight: Parameter;
-  /** [out] */
-  readonly bias?: Parameter;
+  /** Of out × in elements; undefined when its gradient is not wanted. */
+  readonly weight: Parameter | undefined;
+  /** [out]; undefined likewise, or when there is none. */
+  readonly bias: Parameter | undefined;
 }
 
 /** Up to so many rows one workgroup sums them all. */
@@ -38,24 +38,17 @@ function chunkOf(out: number, into: number, rows: number): number | undefined {
 }
 
 /**
- * Records the gradients of weight and bias, as far as they are trained, or where `context.update` allows it and one kernel
+ * Records the gradients of weight and bias, as far as these are trained, or where `context.update` allows it and one kernel
  * makes them, the update by them.
  */
 export function weightGradient(context: ForwardContext, gradient: WeightGradient): void {
-  const { path, dy, x, weight } = gradient;
+  const trained = (parameter: Parameter | undefined) =>
+    parameter !== undefined && context.trains(parameter) ? parameter : undefined;
+  const of = { ...gradient, weight: trained(gradient.weight), bias: trained(gradient.bias) };
   const { recorder, accumulate, fused, update } = context;
-  const bias = gradient.bias !== undefined && context.trains(gradient.bias) ? gradient.bias : undefined;
-  const sumBias = (rows: Tensor) => {
-    if (bias !== undefined)
-      columnSum(recorder, {
-        label: `${path}.backward.dbias`,
-        x: rows,
-        out: context.gradient(bias),
-        accumulate,
-      });
-  };
-  if (!context.trains(weight)) {
-    if (bias !== undefined) sumBias(rowSumsOf(recorder, `${path}.backward.dbias.parts`, dy));
+  const { path, dy, x, weight, bias } = of;
+  if (weight === undefined) {
+    biasGradient(context, of);
     return;
   }
   const [rows, out] = dy.shape as [number, number];
@@ -77,41 +70,44 @@ export function weightGradient(context: ForwardContext, gradient: WeightGradient
     return;
   }
   const label = `${path}.backward.dweight`;
-  const dbias = bias === undefined ? undefined : context.gradient(bias);
+  const dweight = context.gradient(weight);
+  // One kernel makes both where it may, and where its rows are those of dY.
+  const together = fused && bias !== undefined && !turned;
+  if (!together) biasGradient(context, of);
   if (chunk === undefined) {
-    const rowSums = fused && dbias !== undefined ? { rowSums: dbias } : {};
-    matmul(recorder, {
-      label,
-      ...product,
-      ...rowSums,
-      out: matrixOf(context.gradient(weight), out),
-      accumulate,
-    });
-    if (!fused) sumBias(dy);
+    const rowSums = together ? { rowSums: context.gradient(bias) } : {};
+    matmul(recorder, { label, ...product, ...rowSums, out: matrixOf(dweight, out), accumulate });
     return;
   }
-  const addUp = (name: string, parts: Tensor, sum: Tensor) => {
-    const count = parts.shape[0] as number;
-    const x = reshape(parts, [count, elementCount(parts.shape) / count]);
-    columnSum(recorder, { label: `${path}.backward.${name}`, x, out: sum, accumulate });
-  };
   const chunks = { label: `${label}.chunks`, chunk };
   if (turned) {
     const parts = matmul(recorder, { ...chunks, a: x, aTransposed: true, b: dy });
-    addUp('dweight', transpose(recorder, { label: `${label}.turned`, x: parts }), context.gradient(weight));
-    if (dbias !== undefined) addUp('dbias', rowSumsOf(recorder, `${path}.backward.dbias.parts`, dy), dbias);
+    addUp(context, label, transpose(recorder, { label: `${label}.turned`, x: parts }), dweight);
     return;
   }
-  const rowSums =
-    dbias === undefined
-      ? undefined
-      : recorder.tensor(`${path}.backward.dbias.chunks`, [Math.ceil(rows / chunk), out]);
-  addUp(
-    'dweight',
-    matmul(recorder, { ...chunks, ...product, ...(rowSums && { rowSums }) }),
-    context.gradient(weight),
-  );
-  if (dbias !== undefined && rowSums !== undefined) addUp('dbias', rowSums, dbias);
+  if (!together) {
+    addUp(context, label, matmul(recorder, { ...chunks, ...product }), dweight);
+    return;
+  }
+  const rowSums = recorder.tensor(`${path}.backward.dbias.chunks`, [Math.ceil(rows / chunk), out]);
+  addUp(context, label, matmul(recorder, { ...chunks, ...product, rowSums }), dweight);
+  addUp(context, `${path}.backward.dbias`, rowSums, context.gradient(bias));
+}
+
+/** The sum of parts, along their first axis, into `out`. */
+function addUp({ recorder, accumulate }: ForwardContext, label: string, parts: Tensor, out: Tensor): void {
+  const count = parts.shape[0] as number;
+  const x = reshape(parts, [count, elementCount(parts.shape) / count]);
+  columnSum(recorder, { label, x, out, accumulate });
+}
+
+/** The bias's alone, in two stages where one workgroup would have too many rows. */
+function biasGradient(context: ForwardContext, { path, dy, bias }: WeightGradient): void {
+  if (bias === undefined) return;
+  const label = `${path}.backward.dbias`;
+  const many = (dy.shape[0] as number) > fewRows;
+  const parts = many ? rowSumsOf(context.recorder, `${label}.parts`, dy) : dy;
+  addUp(context, label, parts, context.gradient(bias));
 }
 
 /** Sums of some of many rows each, [parts, columns]: as many parts as rows in a part, or nearly so. */

@@ -52,6 +52,9 @@ const pools = [
   windowsCase([2, 3, 5, 7], [3, 3], { padding: [1, 1] }),
   windowsCase([2, 5, 7, 5], [3, 2], { stride: [2, 1], padding: [1, 0] }),
   windowsCase([1, 4, 9, 8], [2, 1], { stride: [3, 2] }),
+  windowsCase([2, 2, 6, 5], [3, 2], { stride: [1, 2], padding: [1, 0] }), // in more windows one way than the other,
+  windowsCase([2, 2, 5, 6], [2, 3], { stride: [2, 1], padding: [0, 1] }), // and the other way round
+  windowsCase([5, 3, 2, 2], [3, 3], { stride: [2, 2], padding: [1, 1] }), // one window is all of an image
   windowsCase([2, 17, 6, 11], [4, 5], { stride: [2, 3], padding: [2, 2] }),
 ];
 const convolutions = [
