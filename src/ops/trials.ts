@@ -18,6 +18,7 @@ import {
   type Trial,
   type Trials,
 } from './trial.ts';
+import { optimTrials } from './trials-optim.ts';
 
 function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
   const { m, n, k, accumulate } = params as { m: number; n: number; k: number; accumulate: number };
@@ -77,6 +78,8 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
 
 /** The trials of each kernel. */
 export const trials: Trials<KernelName> = {
+  ...optimTrials,
+
   matmul: checkMatmul,
   matmul_subgroup: checkMatmul,
 
