@@ -39,7 +39,9 @@ export function squareRoot({ value, bound }: Bounded): Bounded {
 }
 
 /** The larger of two. */
-export const larger = (a: Bounded, b: Bounded): Bounded => ({
-  value: Math.max(a.value, b.value),
-  bound: Math.max(a.bound, b.bound),
-});
+export function larger(a: Bounded, b: Bounded): Bounded {
+  const value = Math.max(a.value, b.value);
+  const above = Math.max(a.value + a.bound, b.value + b.bound);
+  const below = Math.max(a.value - a.bound, b.value - b.bound);
+  return { value, bound: Math.max(above - value, value - below) };
+}

@@ -35,19 +35,21 @@ const held = <Names extends string>(hyper: Hyper<Names>): Record<Names, Bounded>
 /** The gradient as optimizers take it: with a sign, and weight decay added. */
 const decayed = (
   at: (binding: string) => Bounded,
-  { direction, weight_decay }: Record<'direction' | 'weight_decay', Bounded>,
+  { direction, weight_decay }: Record<CommonHyper, Bounded>,
 ): Bounded =>
   add(
     { ...at('gradient'), value: direction.value * at('gradient').value },
     multiply(weight_decay, at('value')),
   );
 
+/** Names of every optimizer's hyper-parameters. */
+type CommonHyper = 'weight_decay' | 'direction';
+
 /** Names of adam.wgsl's hyper-parameters. */
 type AdamHyper =
   | 'step_size'
   | 'keep'
-  | 'weight_decay'
-  | 'direction'
+  | CommonHyper
   | 'beta1'
   | 'one_minus_beta1'
   | 'beta2'
@@ -72,5 +74,61 @@ export function adam(arrays: UpdateArrays, hyper: Hyper<AdamHyper>): Record<stri
       exp_avg_sq,
       ...(most && { max_exp_avg_sq: most }),
     };
+  });
+}
+
+/** Names of sgd_momentum.wgsl's hyper-parameters. */
+type SgdHyper = CommonHyper | 'lr' | 'momentum' | 'undampened' | 'gradient_share' | 'buffer_share';
+
+/** A step of SGD; with momentum where `momentum_buffer` is among the arrays. */
+export function sgdMomentum(arrays: UpdateArrays, hyper: Hyper<SgdHyper>): Record<string, Bounded[]> {
+  const h = held(hyper);
+  return elementwise(arrays, (at) => {
+    const g = decayed(at, h);
+    const step = (change: Bounded) => subtract(at('value'), multiply(h.lr, change));
+    if (!('momentum_buffer' in arrays)) return { value: step(g) };
+    const momentum_buffer = add(multiply(h.momentum, at('momentum_buffer')), multiply(h.undampened, g));
+    const change = add(multiply(h.gradient_share, g), multiply(h.buffer_share, momentum_buffer));
+    return { value: step(change), momentum_buffer };
+  });
+}
+
+/** Names of rmsprop.wgsl's hyper-parameters. */
+type RmspropHyper = CommonHyper | 'lr' | 'alpha' | 'one_minus_alpha' | 'eps' | 'momentum';
+
+/** A step of RMSprop; centered and with momentum where `grad_avg` and `momentum_buffer` are among the arrays. */
+export function rmsprop(arrays: UpdateArrays, hyper: Hyper<RmspropHyper>): Record<string, Bounded[]> {
+  const h = held(hyper);
+  return elementwise(arrays, (at) => {
+    const written: Record<string, Bounded> = {};
+    const g = decayed(at, h);
+    const square = multiply(multiply(h.one_minus_alpha, g), g);
+    const square_avg = add(multiply(h.alpha, at('square_avg')), square);
+    let variance = square_avg;
+    if ('grad_avg' in arrays) {
+      const grad_avg = add(multiply(h.alpha, at('grad_avg')), multiply(h.one_minus_alpha, g));
+      variance = larger(subtract(square_avg, multiply(grad_avg, grad_avg)), exact(0));
+      written.grad_avg = grad_avg;
+    }
+    let change = divide(g, add(squareRoot(variance), h.eps));
+    if ('momentum_buffer' in arrays) {
+      change = add(change, multiply(h.momentum, at('momentum_buffer')));
+      written.momentum_buffer = change;
+    }
+    return { ...written, square_avg, value: subtract(at('value'), multiply(h.lr, change)) };
+  });
+}
+
+/** A step of Adagrad. */
+export function adagrad(
+  arrays: UpdateArrays,
+  hyper: Hyper<CommonHyper | 'rate' | 'eps'>,
+): Record<string, Bounded[]> {
+  const h = held(hyper);
+  return elementwise(arrays, (at) => {
+    const g = decayed(at, h);
+    const sum = add(at('sum'), multiply(g, g));
+    const change = divide(multiply(h.rate, g), add(squareRoot(sum), h.eps));
+    return { value: subtract(at('value'), change), sum };
   });
 }

@@ -1,7 +1,7 @@
 // What the optimizers' kernels are tried on.
 
 import { type RecordLayout, writeRecord } from '../gpu/kernel.ts';
-import { adamHyper } from './kernels.generated.ts';
+import { adagradHyper, adamHyper, rmspropHyper, sgdMomentumHyper } from './kernels.generated.ts';
 import * as reference from './reference.ts';
 import { type Bounded, within } from './reference.ts';
 import { nan, type Subject, type Trial, type Trials } from './trial.ts';
@@ -47,7 +47,7 @@ function trialsOf<Names extends string>(
 }
 
 /** The trials of the optimizers' kernels. */
-export const optimTrials: Trials<'adam'> = {
+export const optimTrials: Trials<'adam' | 'sgd_momentum' | 'rmsprop' | 'adagrad'> = {
   adam(subject) {
     const hyper = {
       step_size: 0.125,
@@ -66,5 +66,44 @@ export const optimTrials: Trials<'adam'> = {
       state: ['exp_avg', 'exp_avg_sq', ...most],
       step: reference.adam,
     });
+  },
+
+  sgd_momentum(subject) {
+    const hyper = {
+      lr: 0.125,
+      weight_decay: 0.5,
+      direction: -1,
+      momentum: 0.75,
+      undampened: 0.875,
+      gradient_share: 1,
+      buffer_share: 0.75,
+    };
+    return trialsOf(subject, sgdMomentumHyper, hyper, {
+      state: subject.on('MOMENTUM') ? ['momentum_buffer'] : [],
+      step: reference.sgdMomentum,
+    });
+  },
+
+  rmsprop(subject) {
+    const hyper = {
+      lr: 0.125,
+      weight_decay: 0.5,
+      direction: -1,
+      alpha: 0.75,
+      one_minus_alpha: 0.25,
+      eps: 0.25,
+      momentum: 0.75,
+    };
+    const centered = subject.on('CENTERED') ? ['grad_avg'] : [];
+    const momentum = subject.on('MOMENTUM') ? ['momentum_buffer'] : [];
+    return trialsOf(subject, rmspropHyper, hyper, {
+      state: ['square_avg', ...centered, ...momentum],
+      step: reference.rmsprop,
+    });
+  },
+
+  adagrad(subject) {
+    const hyper = { rate: 0.125, weight_decay: 0.5, direction: -1, eps: 0.25 };
+    return trialsOf(subject, adagradHyper, hyper, { state: ['sum'], step: reference.adagrad });
   },
 };

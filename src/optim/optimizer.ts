@@ -56,3 +56,12 @@ export function checkHyper(
   const range = below === Number.POSITIVE_INFINITY ? `≥ ${least}` : `≥ ${least} and < ${below}`;
   throw new HeddleError('usage', `${what} ${value}: expected a finite number ${range}`);
 }
+
+/** Throws a HeddleError `usage` for momentum in a group of an optimizer that was made without, and so keeps no buffer for it. */
+export function refuseLateMomentum(what: string, momentum: number, kept: boolean): void {
+  if (momentum === 0 || kept) return;
+  throw new HeddleError(
+    'usage',
+    `${what}: momentum ${momentum} in an optimizer that was made without; give it some when making it`,
+  );
+}

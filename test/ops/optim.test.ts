@@ -1,14 +1,17 @@
-// adam.wgsl against float64.
+// adam.wgsl, sgd_momentum.wgsl, rmsprop.wgsl and adagrad.wgsl against float64.
 
 import { describe, expect, it } from 'vitest';
 import type { RecordLayout } from '../../src/gpu/kernel.ts';
 import type { Recorder } from '../../src/gpu/plan.ts';
 import type { Tensor } from '../../src/gpu/tensor.ts';
+import { adagrad } from '../../src/ops/adagrad.ts';
 import { adam } from '../../src/ops/adam.ts';
-import { adamHyper } from '../../src/ops/kernels.generated.ts';
+import { adagradHyper, adamHyper, rmspropHyper, sgdMomentumHyper } from '../../src/ops/kernels.generated.ts';
 import * as reference from '../../src/ops/reference.ts';
+import { rmsprop } from '../../src/ops/rmsprop.ts';
 import { type HostTensor, run } from '../../src/ops/run.ts';
 import { brokenBits } from '../../src/ops/sgd.ts';
+import { sgdMomentum } from '../../src/ops/sgd_momentum.ts';
 import { stepRecord } from '../../src/ops/step.ts';
 import { hyperRecord } from '../../src/ops/trials-optim.ts';
 import type { UpdateOptions } from '../../src/ops/update.ts';
@@ -33,7 +36,7 @@ interface Case {
 function adamCase(
   name: string,
   options: { amsgrad?: boolean } & Partial<Parameters<typeof reference.adam>[1]>,
-) {
+): Case {
   const { amsgrad = false, ...own } = options;
   const hyper = {
     step_size: 0.01,
@@ -53,8 +56,77 @@ function adamCase(
     state: { exp_avg: -1, exp_avg_sq: 0, ...(amsgrad ? { max_exp_avg_sq: 0 } : {}) },
     layout: adamHyper,
     hyper,
-    record: (recorder: Recorder, tensors: UpdateOptions) => adam(recorder, { ...tensors, amsgrad }),
-    reference: (arrays: reference.UpdateArrays) => reference.adam(arrays, hyper),
+    record: (recorder, tensors) => adam(recorder, { ...tensors, amsgrad }),
+    reference: (arrays) => reference.adam(arrays, hyper),
+  };
+}
+
+function sgdCase(
+  name: string,
+  options: { kept?: boolean } & Partial<Parameters<typeof reference.sgdMomentum>[1]>,
+): Case {
+  const { kept = true, ...own } = options;
+  const hyper = {
+    lr: 0.1,
+    weight_decay: 0,
+    direction: 1,
+    momentum: 0.9,
+    undampened: 1,
+    gradient_share: 0,
+    buffer_share: 1,
+    ...own,
+  };
+  return {
+    name,
+    state: kept ? { momentum_buffer: -1 } : {},
+    layout: sgdMomentumHyper,
+    hyper,
+    record: (recorder, tensors) => sgdMomentum(recorder, { ...tensors, momentum: kept }),
+    reference: (arrays) => reference.sgdMomentum(arrays, hyper),
+  };
+}
+
+function rmspropCase(
+  name: string,
+  options: { centered?: boolean; momentum?: number } & Partial<
+    Record<'weight_decay' | 'direction' | 'eps', number>
+  >,
+): Case {
+  const { centered = false, momentum = 0, ...own } = options;
+  const hyper = {
+    lr: 0.01,
+    weight_decay: 0,
+    direction: 1,
+    alpha: 0.99,
+    one_minus_alpha: 0.01,
+    eps: 1e-8,
+    momentum,
+    ...own,
+  };
+  const variants = { centered, momentum: momentum > 0 };
+  return {
+    name,
+    state: {
+      square_avg: 0,
+      ...(centered ? { grad_avg: -1 } : {}),
+      ...(variants.momentum ? { momentum_buffer: -1 } : {}),
+    },
+    layout: rmspropHyper,
+    hyper,
+    record: (recorder, tensors) => rmsprop(recorder, { ...tensors, ...variants }),
+    reference: (arrays) => reference.rmsprop(arrays, hyper),
+  };
+}
+
+function adagradCase(name: string, own: Partial<Parameters<typeof reference.adagrad>[1]>): Case {
+  const hyper = { rate: 0.01, weight_decay: 0, direction: 1, eps: 1e-10, ...own };
+  return {
+    name,
+    state: { sum: 0 },
+    layout: adagradHyper,
+    hyper,
+    record: adagrad,
+    reference: (arrays) => reference.adagrad(arrays, hyper),
   };
 }
 
@@ -63,6 +135,20 @@ const cases: readonly Case[] = [
   adamCase('adam, uphill with decay', { weight_decay: 0.3, direction: -1, eps: 0.2 }),
   adamCase('adamw', { keep: 0.75, bias_correction2_sqrt: 1 }),
   adamCase('amsgrad', { amsgrad: true, beta2: 0.5, one_minus_beta2: 0.5, weight_decay: 0.1 }),
+  sgdCase('sgd, uphill with decay', { kept: false, weight_decay: 0.3, direction: -1 }),
+  sgdCase('sgd with momentum and dampening', { undampened: 0.6, weight_decay: 0.3, direction: -1 }),
+  sgdCase('sgd with nesterov', { gradient_share: 1, buffer_share: 0.9 }),
+  rmspropCase('rmsprop', {}),
+  rmspropCase('rmsprop, uphill with decay and momentum', { momentum: 0.9, weight_decay: 0.3, direction: -1 }),
+  rmspropCase('rmsprop, centered', { centered: true, eps: 0.1 }), // of many a variance below 0, which counts as 0
+  rmspropCase('rmsprop, centered with momentum', {
+    centered: true,
+    momentum: 0.5,
+    weight_decay: 0.1,
+    eps: 0.1,
+  }),
+  adagradCase('adagrad', {}),
+  adagradCase('adagrad, uphill with decay', { weight_decay: 0.3, direction: -1, eps: 0.1 }),
 ];
 
 /** Random arrays; some gradients are 0, tiny and huge. */
@@ -140,9 +226,10 @@ describe.each(cases)('$name', (one) => {
     'reports %d among values, gradients and what is kept, wherever it is',
     async (bad) => {
       const size = 66; // the last four reach beyond it, where NaNs lie
+      const places = [0, 1, 2, 3, 4, 63, 64, 65];
       const whole = arraysOf(one, size);
       const trials = Object.keys(whole).flatMap((name) =>
-        Array.from({ length: size }, (_, at) => {
+        places.map((at) => {
           const broken = (whole[name as keyof typeof whole] as Float32Array).with(at, bad);
           return inputsOf(one, { ...whole, [name]: broken });
         }),
@@ -159,7 +246,9 @@ describe.each(cases)('$name', (one) => {
 
   it('reports what overflows, and leaves a loss that is not finite as it is', async () => {
     const arrays = arraysOf(one, 5);
-    const huge = { ...arrays, gradient: arrays.gradient.with(2, 3e38) };
+    const uphill = one.hyper.direction as number;
+    const value = arrays.value.with(2, -3.4e38 * uphill);
+    const huge = { ...arrays, value, gradient: arrays.gradient.with(2, 3e38) };
     const lost = f32([1, Number.NaN, 3], 3);
     const found = await runEach(
       device(),
