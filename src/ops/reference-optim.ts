@@ -1,7 +1,7 @@
-// What the optimizers' kernels should compute: one step of each, of numbers that float32 holds.
+// What the kernels of optimizers and clipping should compute: one step of each, of numbers that float32 holds.
 
 import { add, divide, exact, larger, multiply, squareRoot, subtract } from './bounded.ts';
-import type { Bounded } from './reference.ts';
+import { type Bounded, u } from './reference.ts';
 
 /** Arrays of one length by their bindings' names: `value`, `gradient`, and what the optimizer keeps. */
 export type UpdateArrays = Readonly<Record<string, ArrayLike<number>>>;
@@ -132,3 +132,59 @@ export function adagrad(
     return { value: subtract(at('value'), change), sum };
   });
 }
+
+/** Gradients of this size and more are summed apart, times `shrink`: their squares may be beyond float32. */
+const large = 2 ** 32;
+const shrink = 2 ** -80;
+
+/**
+ * The two sums of squares of each of `parts` workgroups, which take 256 elements in turn, each in a strand of its own: every
+ * sum of a strand rounds, then 8 of the tree, and each square.
+ */
+export function sumSquares(x: ArrayLike<number>, parts: number): Bounded[] {
+  const sums = new Float64Array(2 * parts);
+  for (let i = 0; i < x.length; i++) {
+    const v = x[i] as number;
+    const [second, term] = Math.abs(v) < large ? [0, v] : [1, v * shrink];
+    const at = 2 * (Math.floor(i / 256) % parts) + second;
+    sums[at] = (sums[at] as number) + term * term;
+  }
+  const terms = Math.ceil(x.length / (256 * parts)) + 8 + 1;
+  return Array.from(sums, (value) => ({ value, bound: 2 * terms * u * value + x.length * 2 ** -126 }));
+}
+
+/**
+ * Gradients after their norm, from the partial sums, was brought to at most `limit`: the sums of up to 256 parts round
+ * 10 times (in strands of 4, then a tree), and where there are large ones, a root squares again.
+ */
+export function clipGradientNorm(
+  gradient: ArrayLike<number>,
+  partial: ArrayLike<number>,
+  limit: number,
+): Bounded[] {
+  const part = (i: number) => Array.from(partial).filter((_, at) => at % 2 === i);
+  const sum = (values: number[]): Bounded => {
+    const value = values.reduce((total, v) => total + v, 0);
+    return { value, bound: 20 * u * value };
+  };
+  const [small, big] = [sum(part(0)), sum(part(1))];
+  const scale = exact(big.value > 0 ? shrink : 1);
+  const rest = multiply(squareRoot(small), scale);
+  const norm = big.value > 0 ? squareRoot(add(big, multiply(rest, rest))) : rest;
+  const epsilon = multiply(exact(Math.fround(1e-6)), scale);
+  const factor = multiply(divide(exact(Math.fround(limit)), add(norm, epsilon)), scale);
+  return Array.from(gradient, (v) => {
+    const clipped = multiply(exact(v), factor);
+    if (factor.value - factor.bound >= 1) return exact(v);
+    // Near 1 it may be taken as 1.
+    return factor.value + factor.bound >= 1
+      ? { value: v, bound: Math.abs(v - clipped.value) + clipped.bound }
+      : clipped;
+  });
+}
+
+/** Finite gradients within ±limit. */
+export const clipGradientValue = (gradient: ArrayLike<number>, limit: number): Bounded[] =>
+  Array.from(gradient, (v) =>
+    exact(Number.isFinite(v) ? Math.max(-Math.fround(limit), Math.min(Math.fround(limit), v)) : v),
+  );

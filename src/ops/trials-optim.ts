@@ -1,4 +1,4 @@
-// What the optimizers' kernels are tried on.
+// What the kernels of optimizers and clipping are tried on.
 
 import { type RecordLayout, writeRecord } from '../gpu/kernel.ts';
 import { adagradHyper, adamHyper, rmspropHyper, sgdMomentumHyper } from './kernels.generated.ts';
@@ -46,8 +46,21 @@ function trialsOf<Names extends string>(
   ];
 }
 
-/** The trials of the optimizers' kernels. */
-export const optimTrials: Trials<'adam' | 'sgd_momentum' | 'rmsprop' | 'adagrad'> = {
+/** Bits of an infinity. */
+const infinity = 0x7f800000;
+
+const exactBits = (value: number): Bounded => ({ value, bound: 0 });
+
+/** Numbers that float32 holds, as u32s of their bits. */
+const asBits = (values: readonly Bounded[]): Bounded[] => {
+  const bits = new Uint32Array(Float32Array.from(values, ({ value }) => value).buffer);
+  return Array.from(bits, exactBits);
+};
+
+/** The trials of the kernels of optimizers and clipping. */
+export const optimTrials: Trials<
+  'adam' | 'sgd_momentum' | 'rmsprop' | 'adagrad' | 'sum_squares' | 'clip_gradient'
+> = {
   adam(subject) {
     const hyper = {
       step_size: 0.125,
@@ -105,5 +118,60 @@ export const optimTrials: Trials<'adam' | 'sgd_momentum' | 'rmsprop' | 'adagrad'
   adagrad(subject) {
     const hyper = { rate: 0.125, weight_decay: 0.5, direction: -1, eps: 0.25 };
     return trialsOf(subject, adagradHyper, hyper, { state: ['sum'], step: reference.adagrad });
+  },
+
+  sum_squares({ count, whole }) {
+    const x = whole(count('x'), 3);
+    const parts = count('partial') / 2;
+    const huge = x.with(0, 2 ** 100); // its square is beyond float32
+    const broken = x.with(x.length - 1, Number.NaN);
+    const sums = (of: Float32Array, bound: number) =>
+      asBits(reference.sumSquares(of, parts).map(({ value }) => ({ value, bound })));
+    const whose = Math.floor((x.length - 1) / 256) % parts;
+    return [
+      { inputs: { x, partial: new Uint32Array(2 * parts) }, expected: { partial: sums(x, 0) } },
+      { inputs: { x: huge, partial: new Uint32Array(2 * parts) }, expected: { partial: sums(huge, 0) } },
+      {
+        inputs: { x: broken, partial: new Uint32Array(2 * parts) },
+        // A bound of everything on what is not to be seen: the first sum of the part with the NaN.
+        expected: {
+          partial: sums(x, 0).map((one, i) =>
+            i === 2 * whose ? { ...one, bound: 2 ** 32 } : i === 2 * whose + 1 ? exactBits(infinity) : one,
+          ),
+        },
+      },
+    ];
+  },
+
+  clip_gradient({ params, on, count, floats }) {
+    const gradient = floats(count('gradient'));
+    const limit = params.limit as number;
+    const broken = gradient.with(gradient.length - 1, Number.NEGATIVE_INFINITY);
+    if (on('VALUE'))
+      return [gradient, broken].map((given) => ({
+        inputs: { gradient: given.map((v) => 2 * limit * v), partial: new Uint32Array(4) },
+        expected: {
+          gradient: reference.clipGradientValue(
+            given.map((v) => 2 * limit * v),
+            limit,
+          ),
+        },
+      }));
+    const parts = count('partial') / 2;
+    // Of norms around the limit: what is clipped, what is not, and gradients that are huge.
+    const sums = (share: number, second: number) =>
+      Float32Array.from({ length: 2 * parts }, (_, i) =>
+        i % 2 === 0 ? (share * limit) ** 2 / parts : second,
+      );
+    const bitsOf = (data: Float32Array) => new Uint32Array(data.buffer);
+    const ordinary = [sums(0.5, 0), sums(2, 0), sums(2, 1)].map((partial) => ({
+      inputs: { gradient, partial: bitsOf(partial) },
+      expected: { gradient: reference.clipGradientNorm(gradient, partial, limit) },
+    }));
+    const reported = bitsOf(sums(2, 0)).with(2 * parts - 1, infinity);
+    return [
+      ...ordinary,
+      { inputs: { gradient: broken, partial: reported }, expected: { gradient: within(broken, 0) } },
+    ];
   },
 };
