@@ -4,7 +4,7 @@ import { type RecordLayout, writeRecord } from '../gpu/kernel.ts';
 import { adagradHyper, adamHyper, rmspropHyper, sgdMomentumHyper } from './kernels.generated.ts';
 import * as reference from './reference.ts';
 import { type Bounded, within } from './reference.ts';
-import { nan, type Subject, type Trial, type Trials } from './trial.ts';
+import { nan, nothing, type Subject, type Trial, type Trials } from './trial.ts';
 
 /** Hyper-parameters as a kernel reads them. */
 export function hyperRecord(layout: RecordLayout, values: Readonly<Record<string, number>>): Float32Array {
@@ -22,8 +22,8 @@ function trialsOf<Names extends string>(
     state,
     step,
   }: {
-    /** Names of what is kept; all of it is ≥ 0. */
-    readonly state: readonly string[];
+    /** Names of what is kept, and whether this variant does; all of it is ≥ 0. */
+    readonly state: Readonly<Record<string, boolean>>;
     readonly step: (
       arrays: reference.UpdateArrays,
       hyper: Readonly<Record<Names, number>>,
@@ -31,14 +31,17 @@ function trialsOf<Names extends string>(
   },
 ): Trial[] {
   const size = count('value');
+  const names = Object.keys(state);
+  const kept = names.filter((name) => state[name]);
+  const unused = names.filter((name) => !state[name]).map((name) => [name, nothing(4)]);
   const arrays = {
     value: floats(size),
     gradient: floats(size),
-    ...Object.fromEntries(state.map((name) => [name, floats(size, 0, 1)])),
+    ...Object.fromEntries(kept.map((name) => [name, floats(size, 0, 1)])),
   };
   const loss = new Float32Array(count('loss')).fill(1); // stays, since all is finite
   const losses = within(loss, 0);
-  const inputs = { ...arrays, loss, hyper: hyperRecord(layout, hyper) };
+  const inputs = { ...arrays, ...Object.fromEntries(unused), loss, hyper: hyperRecord(layout, hyper) };
   const broken = { ...inputs, gradient: arrays.gradient.with(size - 1, Number.POSITIVE_INFINITY) };
   return [
     { inputs, expected: { ...step(arrays, hyper), loss: losses } },
@@ -74,9 +77,8 @@ export const optimTrials: Trials<
       bias_correction2_sqrt: 0.5,
       eps: 0.25,
     };
-    const most = subject.on('AMSGRAD') ? ['max_exp_avg_sq'] : [];
     return trialsOf(subject, adamHyper, hyper, {
-      state: ['exp_avg', 'exp_avg_sq', ...most],
+      state: { exp_avg: true, exp_avg_sq: true, max_exp_avg_sq: subject.on('AMSGRAD') },
       step: reference.adam,
     });
   },
@@ -92,7 +94,7 @@ export const optimTrials: Trials<
       buffer_share: 0.75,
     };
     return trialsOf(subject, sgdMomentumHyper, hyper, {
-      state: subject.on('MOMENTUM') ? ['momentum_buffer'] : [],
+      state: { momentum_buffer: subject.on('MOMENTUM') },
       step: reference.sgdMomentum,
     });
   },
@@ -107,17 +109,19 @@ export const optimTrials: Trials<
       eps: 0.25,
       momentum: 0.75,
     };
-    const centered = subject.on('CENTERED') ? ['grad_avg'] : [];
-    const momentum = subject.on('MOMENTUM') ? ['momentum_buffer'] : [];
     return trialsOf(subject, rmspropHyper, hyper, {
-      state: ['square_avg', ...centered, ...momentum],
+      state: {
+        square_avg: true,
+        grad_avg: subject.on('CENTERED'),
+        momentum_buffer: subject.on('MOMENTUM'),
+      },
       step: reference.rmsprop,
     });
   },
 
   adagrad(subject) {
     const hyper = { rate: 0.125, weight_decay: 0.5, direction: -1, eps: 0.25 };
-    return trialsOf(subject, adagradHyper, hyper, { state: ['sum'], step: reference.adagrad });
+    return trialsOf(subject, adagradHyper, hyper, { state: { sum: true }, step: reference.adagrad });
   },
 
   sum_squares({ count, whole }) {
