@@ -19,6 +19,7 @@ import {
   type Trials,
 } from './trial.ts';
 import { convTrials } from './trials-conv.ts';
+import { optimTrials } from './trials-optim.ts';
 
 function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
   const { m, n, k, accumulate, chunk } = params as Record<'m' | 'n' | 'k' | 'accumulate' | 'chunk', number>;
@@ -88,6 +89,7 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
 /** The trials of each kernel. */
 export const trials: Trials<KernelName> = {
   ...convTrials,
+  ...optimTrials,
 
   matmul: checkMatmul,
   matmul_subgroup: checkMatmul,

@@ -3,7 +3,9 @@
 
 import { HeddleError } from '../errors.ts';
 import type { Recorder } from '../gpu/plan.ts';
-import type { Tensor } from '../gpu/tensor.ts';
+import type { UpdateTensors } from '../ops/update.ts';
+
+export type { UpdateTensors } from '../ops/update.ts';
 
 /** Chooses parameters by key: a pattern, keys or the beginnings of keys (`0.weight`, `features.`), or a function. */
 export type KeySelector = RegExp | readonly string[] | ((key: string) => boolean);
@@ -21,19 +23,6 @@ export interface ParameterGroup {
   lr: number;
   /** Which parameters; undefined for the first group, which has those that no other group selects. */
   readonly parameters?: KeySelector | undefined;
-}
-
-/** What one group's update reads and writes. `value`, `gradient` and what is in `state` are of one shape. */
-export interface UpdateTensors {
-  readonly value: Tensor;
-  readonly gradient: Tensor;
-  /** By the names of `Optimizer.state`. */
-  readonly state: Readonly<Record<string, Tensor>>;
-  /** What `writeHyper` wrote for this group and step. */
-  readonly hyper: Tensor;
-  /** A value or gradient that is not finite is reported here, in the step's slot. */
-  readonly losses: Tensor;
-  readonly step: Tensor;
 }
 
 /** An optimizer over whole arenas: one dispatch a group, however many parameters there are. */
@@ -66,4 +55,13 @@ export function checkHyper(
   if (Number.isFinite(value) && value >= least && value < below) return;
   const range = below === Number.POSITIVE_INFINITY ? `≥ ${least}` : `≥ ${least} and < ${below}`;
   throw new HeddleError('usage', `${what} ${value}: expected a finite number ${range}`);
+}
+
+/** Throws a HeddleError `usage` for momentum in a group of an optimizer that was made without, and so keeps no buffer for it. */
+export function refuseLateMomentum(what: string, momentum: number, kept: boolean): void {
+  if (momentum === 0 || kept) return;
+  throw new HeddleError(
+    'usage',
+    `${what}: momentum ${momentum} in an optimizer that was made without; give it some when making it`,
+  );
 }

@@ -46,6 +46,12 @@ export interface Arenas {
   readBack(arena: 'value' | 'gradient' | { readonly state: string }): Promise<Map<string, NamedTensor>>;
   /** Replaces all values; buffers may all be left out, and stay. Throws a HeddleError that lists every difference; nothing is half-loaded. */
   write(values: ReadonlyMap<string, ArrayLike<number> | NamedTensor>): void;
+  /** Brings back what the optimizer keeps, by `KEY.NAME`. */
+  readState(): Promise<Map<string, NamedTensor>>;
+  /** Replaces what the optimizer keeps. Throws as `write` does. */
+  writeState(state: ReadonlyMap<string, ArrayLike<number> | NamedTensor>): void;
+  /** Copies values and what the optimizer keeps; the function that it returns puts them back, once. */
+  keep(): () => void;
   destroy(): void;
 }
 
@@ -121,13 +127,22 @@ function place({ model, optimizer, prefix = '', frozen }: ArenaOptions): {
   return { placed: all.map((one) => ({ ...one, offset: offsets.get(one.parameter) as number })), bytes };
 }
 
+/** Values by key, with shapes or without. */
+type Source = ReadonlyMap<string, ArrayLike<number> | NamedTensor>;
+
 const isNamedTensor = (value: ArrayLike<number> | NamedTensor): value is NamedTensor => 'shape' in value;
 
-/** What keeps `values` from being loaded, in words; empty when they fit. */
-function differences(
-  placed: readonly Placed[],
-  values: ReadonlyMap<string, ArrayLike<number> | NamedTensor>,
-): string[] {
+function dataOf(source: Source, key: string): ArrayLike<number> {
+  const value = source.get(key) as ArrayLike<number> | NamedTensor;
+  return isNamedTensor(value) ? value.data : value;
+}
+
+/** Throws a HeddleError `shape` that lists what keeps `values` from being loaded. */
+function refuseDifferent(
+  what: string,
+  placed: readonly Pick<Placed, 'key' | 'parameter' | 'buffer'>[],
+  values: Source,
+): void {
   const found: string[] = [];
   const withBuffers = placed.some(({ key, buffer }) => buffer && values.has(key));
   for (const { key, parameter, buffer } of placed) {
@@ -144,7 +159,8 @@ function differences(
   }
   const known = new Set(placed.map(({ key }) => key));
   for (const key of values.keys()) if (!known.has(key)) found.push(`${key} is not in the model`);
-  return found;
+  if (found.length > 0)
+    throw new HeddleError('shape', `${what} not fit the model: ${found.join('; ')}. Nothing was loaded.`);
 }
 
 /** Throws a HeddleError `limit` when the arenas cannot be bound. */
@@ -232,6 +248,20 @@ export function createArenas(device: Device, options: ArenaOptions): Arenas {
   };
   const whole = (storage: Storage) => view(storage, storage.label, [storage.bytes / 4]);
 
+  const readBack: Arenas['readBack'] = async (arena) => {
+    const storage =
+      arena === 'value' ? values : arena === 'gradient' ? gradients : new Map(states).get(arena.state);
+    if (storage === undefined)
+      throw new HeddleError('usage', `the optimizer keeps nothing of the name ${JSON.stringify(arena)}`);
+    const words = new Float32Array(await read(device, whole(storage)));
+    return new Map(
+      (arena === 'value' ? placed : trained).map(({ key, parameter: { shape }, offset }) => {
+        const data = words.slice(offset / 4, offset / 4 + elementCount(shape));
+        return [key, { shape, data }];
+      }),
+    );
+  };
+
   return {
     groups,
     gradient: whole(gradients),
@@ -245,38 +275,56 @@ export function createArenas(device: Device, options: ArenaOptions): Arenas {
     rangeOf: (parameter) => find(ranges, parameter),
     valueOf: (parameter) => find(places, parameter),
     gradientOf: (parameter) => find(ranges, parameter).gradient,
-    async readBack(arena) {
-      const storage =
-        arena === 'value' ? values : arena === 'gradient' ? gradients : new Map(states).get(arena.state);
-      if (storage === undefined)
-        throw new HeddleError('usage', `the optimizer keeps nothing of the name ${JSON.stringify(arena)}`);
-      const words = new Float32Array(await read(device, whole(storage)));
-      return new Map(
-        (arena === 'value' ? placed : trained).map(({ key, parameter: { shape }, offset }) => {
-          const data = words.slice(offset / 4, offset / 4 + elementCount(shape));
-          return [key, { shape, data }];
-        }),
-      );
-    },
+    readBack,
     write(source) {
-      const wrong = differences(placed, source);
-      if (wrong.length > 0) {
-        throw new HeddleError(
-          'shape',
-          `these weights do not fit the model: ${wrong.join('; ')}. Nothing was loaded.`,
-        );
-      }
+      refuseDifferent('these weights do', placed, source);
       device.check();
       // Buffers that the source leaves out lie at the end, and are not written.
       const given = placed.filter(({ key }) => source.has(key));
       const end = Math.max(
         ...given.map(({ offset, parameter }) => offset + alignUp(4 * elementCount(parameter.shape))),
       );
-      const words = fill(given, end, ({ key }) => {
-        const value = source.get(key) as ArrayLike<number> | NamedTensor;
-        return isNamedTensor(value) ? value.data : value;
-      });
-      upload(values, words);
+      upload(
+        values,
+        fill(given, end, ({ key }) => dataOf(source, key)),
+      );
+    },
+    async readState() {
+      const all = await Promise.all(
+        states.map(async ([state]) =>
+          [...(await readBack({ state }))].map(([key, tensor]): [string, NamedTensor] => [
+            `${key}.${state}`,
+            tensor,
+          ]),
+        ),
+      );
+      return new Map(all.flat());
+    },
+    writeState(source) {
+      const kept = states.flatMap(([name]) => trained.map((one) => ({ ...one, key: `${one.key}.${name}` })));
+      refuseDifferent('this optimizer state does', kept, source);
+      device.check();
+      for (const [name, storage] of states)
+        upload(
+          storage,
+          fill(trained, trainedBytes, ({ key }) => dataOf(source, `${key}.${name}`)),
+        );
+    },
+    keep() {
+      const kept = [values, ...states.map(([, storage]) => storage)];
+      const copies = kept.map(({ label, bytes: size }) => allocate(`${label}.copy`, size));
+      const copy = (from: readonly Storage[], to: readonly Storage[]) => {
+        const encoder = device.gpu.createCommandEncoder({ label: 'arenas.keep' });
+        from.forEach(({ buffer, bytes: size }, i) => {
+          encoder.copyBufferToBuffer(buffer as GPUBuffer, 0, to[i]?.buffer as GPUBuffer, 0, size);
+        });
+        device.gpu.queue.submit([encoder.finish()]);
+      };
+      copy(kept, copies);
+      return () => {
+        if (values.buffer !== undefined) copy(copies, kept); // unless all was destroyed meanwhile
+        for (const storage of copies) device.release(storage);
+      };
     },
     destroy() {
       for (const storage of [values, gradients, ...states.map(([, one]) => one)]) device.release(storage);

@@ -13,10 +13,17 @@ import {
   type Value,
 } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
+import { clipGradientNorm, clipGradientValue } from '../ops/clip_gradient.ts';
 import { confusion } from '../ops/confusion.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { Arenas } from './arenas.ts';
 import type { Feed, InputSpec } from './feed.ts';
+
+/** Gradients made smaller: all together, so that their norm is at most `limit`, or each for itself. */
+export interface Clip {
+  readonly by: 'norm' | 'value';
+  readonly limit: number;
+}
 
 /** What is trained, and whether with fused kernels. */
 export interface Job {
@@ -27,6 +34,8 @@ export interface Job {
   readonly fused: boolean;
   /** Whether a step leaves its gradients in their arena, for people to look at. */
   readonly keepGradients: boolean;
+  /** What a step does to the gradients before the optimizer uses them. */
+  readonly clip?: Clip;
   /** What random numbers on the GPU are drawn from, a u32. */
   readonly seed: number;
 }
@@ -104,19 +113,24 @@ export function recordBackward(job: Job, feed: Feed, accumulate: boolean): (reco
   };
 }
 
-/** One optimizer step from the gradients in the arena. */
-export function recordOptimizer({ optimizer, arenas }: Job, feed: Feed): (recorder: Recorder) => void {
+/** One optimizer step from the gradients in the arena, which are clipped there before where that is asked for. */
+export function recordOptimizer({ optimizer, arenas, clip }: Job, feed: Feed): (recorder: Recorder) => void {
   const { results: losses, step } = feed;
-  return (recorder) =>
+  return (recorder) => {
+    if (clip !== undefined) {
+      const record = clip.by === 'norm' ? clipGradientNorm : clipGradientValue;
+      record(recorder, { label: 'clip', gradient: arenas.gradient, limit: clip.limit });
+    }
     arenas.groups.forEach((range, group) => {
       const hyper = feed.hypers[group] as Tensor;
       if (range !== undefined) optimizer.record(recorder, group, { ...range, hyper, losses, step });
     });
+  };
 }
 
 /** Whether a step may use its gradients up as they are made, and leave none in the arena. */
-export const stepUsesGradientsUp = ({ fused, keepGradients, optimizer }: Job): boolean =>
-  fused && !keepGradients && optimizer.plainStep;
+export const stepUsesGradientsUp = ({ fused, keepGradients, optimizer, clip }: Job): boolean =>
+  fused && !keepGradients && optimizer.plainStep && clip === undefined;
 
 /** Forward, loss, gradients, optimizer. */
 export function recordStep(job: Job, feed: Feed): (recorder: Recorder) => void {

@@ -12,13 +12,13 @@ import { view } from '../gpu/tensor.ts';
 import { decodeSafetensors, encodeSafetensors, type NamedTensor } from '../io/safetensors.ts';
 import { checkSize, type Layer } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
-import type { KeySelector, Optimizer } from '../optim/optimizer.ts';
+import { checkHyper, type KeySelector, type Optimizer } from '../optim/optimizer.ts';
 import { defaultGenerator } from '../random/generator.ts';
 import { type Arenas, createArenas } from './arenas.ts';
 import type { Evaluation, TrainEvent } from './events.ts';
 import { type InputSpec, inputSpec } from './feed.ts';
 import { type FitOptions, trainEpochs } from './fit.ts';
-import { type Job, stepUsesGradientsUp } from './plans.ts';
+import { type Clip, type Job, stepUsesGradientsUp } from './plans.ts';
 import { createSession, createSessionNow, type Session } from './session.ts';
 
 /** What to train, and how. */
@@ -31,14 +31,22 @@ export interface TrainerOptions {
   /** One kernel per operation instead of the fused ones: slower, easier to read. */
   readonly plain?: boolean;
   /**
-   * Whether `step` and `fit` leave the gradients of their last batch for `gradients` to read. Otherwise fused kernels may
-   * use them up as they make them, which is faster.
+   * Whether `step` and `fit` leave the gradients of their last batch, as the optimizer used them, for `gradients` to read.
+   * Otherwise fused kernels may use them up as they make them, which is faster.
    */
   readonly keepGradients?: boolean;
   /** Put in front of every parameter's key, e.g. `linear_relu_stack.`. */
   readonly prefix?: string;
   /** Parameters that keep their values: no gradient is made for them. */
   readonly frozen?: KeySelector;
+  /**
+   * Before the optimizer uses the gradients, all of them are multiplied with min(1, clipGradNorm / (norm + 1e-6)), norm being
+   * the square root of the sum of all their squares: as torch.nn.utils.clip_grad_norm_. A gradient that is not finite keeps
+   * all of them as they are, and is reported.
+   */
+  readonly clipGradNorm?: number;
+  /** Likewise every gradient is brought within ± clipGradValue, as by torch.nn.utils.clip_grad_value_; what is not finite stays. */
+  readonly clipGradValue?: number;
   /** What dropout draws from: a whole number below 2³². Default: the default generator's seed, see `manualSeed`. */
   readonly seed?: number;
   /** The rows to come, when known: their kernels compile now instead of at the first batch. */
@@ -87,6 +95,16 @@ export interface Trainer {
    * see `keepGradients`.
    */
   gradients(): Promise<Map<string, Float32Array>>;
+  /** What the optimizer keeps of each trained parameter, row-major, by key and PyTorch's name: `0.weight.exp_avg`. */
+  optimizerState(): Promise<Map<string, Float32Array>>;
+  /**
+   * Replaces what the optimizer keeps, and says how many steps went into it: as `optimizerState` and `steps` were. Throws a
+   * HeddleError listing every difference when it does not fit; nothing is half-loaded.
+   */
+  loadOptimizerState(
+    state: ReadonlyMap<string, ArrayLike<number>>,
+    options: { readonly steps: number },
+  ): void;
   /** Parameters and buffers as the bytes of a safetensors file. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /** Replaces all parameters, and all buffers unless the source has none. Throws a HeddleError listing every difference when they do not fit; nothing is half-loaded. */
@@ -95,29 +113,46 @@ export interface Trainer {
   describe(): StepDescription;
   /**
    * GPU seconds of each dispatch of the recorded step, in its order: the median of `repeats` replays (default 20) on the
-   * rows that came last, or on zeros, with their spread. Parameters stay as they are (its
-   * steps have a learning rate of 0) unless a gradient is not finite; gradients and loss become those of the replays. Open the device with `exactTimestamps` for times below some 65 µs. Throws a HeddleError `usage` when
+   * rows that came last, or on zeros, with their spread. Parameters, buffers and what the optimizer keeps stay as they are;
+   * gradients and loss become those of the replays. Open the device with `exactTimestamps` for times below some 65 µs. Throws a HeddleError `usage` when
    * nothing is recorded yet, `gpu` where the adapter has no timestamps.
    */
   profile(options?: { readonly repeats?: number }): Promise<DispatchProfile[]>;
   destroy(): void;
 }
 
-/** A job with the trainer's defaults. Throws a HeddleError `usage` for a seed that is no u32. */
-export function jobOf(options: TrainerOptions, arenas: Arenas): Job {
+/** A job with the trainer's defaults. Throws a HeddleError `usage` for a seed that is no u32, or a limit below 0. */
+export const jobOf = (options: TrainerOptions, arenas: Arenas): Job => ({ ...settingsOf(options), arenas });
+
+function settingsOf(options: TrainerOptions): Omit<Job, 'arenas'> {
   const { model, loss, optimizer, plain = false, keepGradients = false } = options;
   const seed = options.seed ?? defaultGenerator.seed;
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
     throw new HeddleError('usage', `createTrainer: seed ${seed}: expected a whole number below 2^32`);
-  return { model, loss, optimizer, arenas, fused: !plain, keepGradients, seed };
+  const clip = clipOf(options);
+  const settings = { model, loss, optimizer, fused: !plain, keepGradients, seed };
+  return clip === undefined ? settings : { ...settings, clip };
+}
+
+function clipOf({ clipGradNorm, clipGradValue }: TrainerOptions): Clip | undefined {
+  if (clipGradNorm !== undefined && clipGradValue !== undefined)
+    throw new HeddleError('usage', 'createTrainer: clipGradNorm and clipGradValue: expected one of them');
+  if (clipGradNorm !== undefined) {
+    checkHyper('createTrainer: clipGradNorm', clipGradNorm);
+    return { by: 'norm', limit: clipGradNorm };
+  }
+  if (clipGradValue === undefined) return undefined;
+  checkHyper('createTrainer: clipGradValue', clipGradValue);
+  return { by: 'value', limit: clipGradValue };
 }
 
 /** Puts a model on a device, ready to train. Throws a HeddleError when it does not fit there. */
 export async function createTrainer(device: Device, options: TrainerOptions): Promise<Trainer> {
   const { optimizer, batchSize } = options;
   checkSize('createTrainer: batchSize', batchSize);
+  const settings = settingsOf(options);
   const arenas = createArenas(device, options);
-  const job = jobOf(options, arenas);
+  const job: Job = { ...settings, arenas };
   const sessions = new Map<string, Session>();
   let last: Session | undefined;
   let steps = 0;
@@ -259,6 +294,17 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
         );
       return readBack('gradient');
     },
+    async optimizerState() {
+      alive();
+      return new Map([...(await arenas.readState())].map(([key, { data }]) => [key, data]));
+    },
+    loadOptimizerState(state, { steps: done }) {
+      claim();
+      if (!Number.isSafeInteger(done) || done < 0)
+        throw new HeddleError('usage', `loadOptimizerState: steps ${done}: expected a whole number ≥ 0`);
+      arenas.writeState(state);
+      steps = done;
+    },
     async save() {
       alive();
       return encodeSafetensors(await arenas.readBack('value'));
@@ -289,7 +335,12 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       busy = true;
       try {
         usedUp = stepUsesGradientsUp(job);
-        return await last.profile(repeats);
+        const restore = arenas.keep();
+        try {
+          return await last.profile(repeats);
+        } finally {
+          restore();
+        }
       } finally {
         busy = false;
       }

@@ -6,10 +6,12 @@ import { allMatmulVariants } from '../../src/ops/matmul_variants.ts';
 
 /** u32 constants that no launcher sets: they keep the value written in the file. */
 const writtenInFile: Readonly<Record<string, readonly string[]>> = {
+  clip_gradient: ['THREADS'],
   column_sum: ['COLUMNS', 'STRANDS'],
   linear_cross_entropy: ['GROUPS'],
   matmul: ['TILE_K'],
   mean_loss: ['THREADS'],
+  sum_squares: ['THREADS'],
 };
 
 /** u32 constants that launchers set, in the combinations they set. */
