@@ -3,6 +3,7 @@
 export { avgPool2d } from './avg_pool2d.ts';
 export { type Conv2dOptions, conv2d } from './conv2d.ts';
 export { crossEntropyLoss } from './cross_entropy_loss.ts';
+export { dropout } from './dropout.ts';
 export { flatten } from './flatten.ts';
 export type { Size } from './images.ts';
 export type { Forward, ForwardContext, Gradient, Layer, Parameter, Value } from './layer.ts';

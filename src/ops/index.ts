@@ -17,6 +17,7 @@ export { col2im } from './col2im.ts';
 export { columnSum } from './column_sum.ts';
 export { confusion } from './confusion.ts';
 export { crossEntropy } from './cross_entropy.ts';
+export { type DropoutOptions, dropout } from './dropout.ts';
 export { im2col } from './im2col.ts';
 export { canFuseLinearCrossEntropy, linearCrossEntropy } from './linear_cross_entropy.ts';
 export { logSoftmax } from './log_softmax.ts';
