@@ -1,5 +1,6 @@
 // The `nn` namespace: layers and losses. Re-exports only.
 
+export { gelu, leakyRelu, sigmoid, silu, tanh } from './activation.ts';
 export { crossEntropyLoss } from './cross_entropy_loss.ts';
 export { flatten } from './flatten.ts';
 export type { Forward, ForwardContext, Gradient, Layer, Parameter, Value } from './layer.ts';
@@ -7,3 +8,4 @@ export { linear } from './linear.ts';
 export type { Loss, LossBatch } from './loss.ts';
 export { relu } from './relu.ts';
 export { sequential } from './sequential.ts';
+export { logSoftmax, softmax } from './softmax.ts';
