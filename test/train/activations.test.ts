@@ -3,7 +3,7 @@
 // fit and with the three verbs.
 
 import { describe, expect, it } from 'vitest';
-import { type Dataset, dataLoader, fromArrays, manualSeed, nn, optim } from '../../src/index.ts';
+import { checkModel, type Dataset, dataLoader, fromArrays, manualSeed, nn, optim } from '../../src/index.ts';
 import { createTrainer, type Trainer } from '../../src/train/trainer.ts';
 import fixtures from '../fixtures/activations.json' with { type: 'json' };
 import { expectWithin } from '../support/compare.ts';
@@ -99,5 +99,24 @@ describe.each([
     }
     await expectTrained(`verbs ${name}`, run, losses, trainer);
     trainer.destroy();
+  });
+});
+
+describe('the check of a model', () => {
+  /** Kernels of the model's own dispatches that were found wrong. */
+  async function wrongIn(layers: readonly LayerOf[]): Promise<readonly string[]> {
+    const model = nn.sequential(...layers.map(layerOf));
+    const [loss, optimizer] = [nn.crossEntropyLoss(), optim.sgd({ lr })];
+    const input = { shape: [features], dtype: 'f32' } as const;
+    let wrong: readonly string[] = ['no verdict'];
+    for await (const event of checkModel(device(), { model, loss, optimizer, batchSize, input })) {
+      if (event.type === 'verdict') wrong = event.wrong;
+      else expect(event.ok, `${event.kernel} ${event.variant}: ${event.message}`).toBe(true);
+    }
+    return wrong;
+  }
+
+  it.each(named)('finds the kernels of $text right', async ({ layers }) => {
+    expect(await wrongIn(layers)).toEqual([]);
   });
 });
