@@ -74,27 +74,23 @@ fn hyperbolic_tangent(value: f32) -> f32 {
 }
 
 fn activation(value: f32) -> f32 {
-  switch (KIND) {
-    case 1u: {
-      return value * normal_distribution(value);
-    }
-    case 2u: {
-      let inner = clamp(value, -20.0, 20.0); // σ is 0 or 1 in float32 from there on
-      return value * sigmoid(inner * (1.59576912 + 0.0713548163 * inner * inner));
-    }
-    case 3u: {
-      return sigmoid(value);
-    }
-    case 4u: {
-      return hyperbolic_tangent(value);
-    }
-    case 5u: {
-      return value * sigmoid(value);
-    }
-    default: {
-      return select(params.slope * value, value, value > 0.0);
-    }
+  if (KIND == 1u) {
+    return value * normal_distribution(value);
   }
+  if (KIND == 2u) {
+    let inner = clamp(value, -20.0, 20.0); // σ is 0 or 1 in float32 from there on
+    return value * sigmoid(inner * (1.59576912 + 0.0713548163 * inner * inner));
+  }
+  if (KIND == 3u) {
+    return sigmoid(value);
+  }
+  if (KIND == 4u) {
+    return hyperbolic_tangent(value);
+  }
+  if (KIND == 5u) {
+    return value * sigmoid(value);
+  }
+  return select(params.slope * value, value, value > 0.0);
 }
 
 @compute @workgroup_size(64)

@@ -55,28 +55,24 @@ fn normal_distribution(value: f32) -> f32 {
 
 fn derivative(value: f32) -> f32 {
   let inner = clamp(value, -20.0, 20.0); // from there on the derivatives of the GELUs are 0 or 1 in float32
-  switch (KIND) {
-    case 1u: {
-      return normal_distribution(value) + inner * 0.398942280 * exp(-0.5 * inner * inner);
-    }
-    case 2u: {
-      let s = inner * inner;
-      let w = inner * (1.59576912 + 0.0713548163 * s);
-      return sigmoid(w) * (1.0 + inner * sigmoid(-w) * (1.59576912 + 0.214064449 * s));
-    }
-    case 3u: {
-      return value * (1.0 - value);
-    }
-    case 4u: {
-      return (1.0 - value) * (1.0 + value);
-    }
-    case 5u: {
-      return sigmoid(value) * (1.0 + value * sigmoid(-value));
-    }
-    default: {
-      return select(params.slope, 1.0, value > 0.0);
-    }
+  if (KIND == 1u) {
+    return normal_distribution(value) + inner * 0.398942280 * exp(-0.5 * inner * inner);
   }
+  if (KIND == 2u) {
+    let s = inner * inner;
+    let w = inner * (1.59576912 + 0.0713548163 * s);
+    return sigmoid(w) * (1.0 + inner * sigmoid(-w) * (1.59576912 + 0.214064449 * s));
+  }
+  if (KIND == 3u) {
+    return value * (1.0 - value);
+  }
+  if (KIND == 4u) {
+    return (1.0 - value) * (1.0 + value);
+  }
+  if (KIND == 5u) {
+    return sigmoid(value) * (1.0 + value * sigmoid(-value));
+  }
+  return select(params.slope, 1.0, value > 0.0);
 }
 
 @compute @workgroup_size(64)
