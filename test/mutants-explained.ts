@@ -17,6 +17,8 @@ const race =
   'a race: strands write what others read in the same round, or read what a last round without a barrier after it wrote; ' +
   'the software drivers run the strands in order, in which it comes out right every time';
 const notStored = 'rows and columns beyond the matrix are only read, and their sums are not stored';
+const timesZero =
+  'infinity times 0 is a NaN where drivers compute as IEEE 754 says; it is there for those that do not';
 const sameNumbers = 'chooses between two ways to the same numbers';
 
 /** All explanations. */
@@ -85,6 +87,46 @@ export const explanations: readonly Explanation[] = [
     operators: ['shift comparison'],
     at: /(x\[i\]|value) <= 0\.0/,
     why: 'differs in the sign of a zero alone, which WGSL lets an implementation ignore',
+  },
+  {
+    kernels: ['activation', 'activation_backward'],
+    operators: ['drop min', 'change constant'],
+    at: /min\(abs\(value\)( \* 0\.70710678)?, (110\.0|55\.0|10\.0)|clamp\(value, -20\.0, 20\.0/,
+    after: /^(\(abs.*|220\.0|110\.0|20\.0|40\.0)$/,
+    why: 'keeps exp from arguments so large that a driver might trip over them; these do not, and give 0 there in any case',
+  },
+  {
+    kernels: ['activation', 'activation_backward'],
+    operators: ['shift comparison'],
+    at: /(?<!slope, 1\.0, )value [<>] 0\.0\)/,
+    why: 'both sides give the same at 0, but for the sign of a zero, which WGSL lets an implementation ignore',
+  },
+  {
+    kernels: ['activation', 'activation_backward'],
+    operators: ['shift comparison'],
+    at: /z <= 0\.927734375|abs\(value\) < 0\.625/,
+    why: 'either approximation is right at the seam',
+  },
+  {
+    kernels: ['activation', 'activation_backward'],
+    operators: ['change constant'],
+    at: /tail, value < 0\.0/,
+    after: /^1\.0$/,
+    why: 'this far out |x| is more than 1',
+  },
+  {
+    kernels: ['activation'],
+    operators: ['drop condition', 'change constant'],
+    at: /KIND == 1u \|\| KIND == 2u \|\| KIND == 5u|\|\| times_zero/,
+    after: /^([26]u)?$/,
+    why: timesZero,
+  },
+  {
+    kernels: ['activation_backward'],
+    operators: ['drop condition', 'change constant'],
+    at: /\|\| KIND == 5u/,
+    after: /^(6u)?$/,
+    why: timesZero,
   },
   {
     kernels: ['sgd'],

@@ -11,7 +11,9 @@ import { reluBackward } from '../ops/relu_backward.ts';
 import { type Images, imageShape, type Windows } from '../ops/windows.ts';
 import { defaultGenerator } from '../random/generator.ts';
 import { conv2dInit } from '../random/init.ts';
+import type { Initializer } from '../random/initializers.ts';
 import { checkImages, imagesOf, pairOf, type Size, type WindowSizes, windowsOver } from './images.ts';
+import { initialise } from './init.ts';
 import {
   asFloat,
   checkSize,
@@ -36,6 +38,8 @@ export interface Conv2dOptions {
   readonly dilation?: Size;
   /** Default true. */
   readonly bias?: boolean;
+  /** Other initial values, drawn after the layer's own: see `nn.init`. */
+  readonly init?: { readonly weight?: Initializer; readonly bias?: Initializer };
 }
 
 /** A convolution's parameters, and how its windows move. */
@@ -72,10 +76,18 @@ export function conv2d(
       `nn.conv2d: padding 'same' with a stride of [${sizes.stride.join(', ')}], expected a stride of 1`,
     );
   }
-  const init = conv2dInit(defaultGenerator, inChannels, outChannels, sizes.kernel, bias);
-  const weight = { name: 'weight', shape: [outChannels, inChannels, ...sizes.kernel], data: init.weight };
-  const biasOf = init.bias && { name: 'bias', shape: [outChannels], data: init.bias };
-  return layerOf({ weight, bias: biasOf, sizes }, false);
+  const { init = {} } = options;
+  if (!bias && init.bias !== undefined)
+    throw new HeddleError(
+      'usage',
+      'nn.conv2d: init.bias is given for a layer with bias: false; leave one out',
+    );
+  const own = conv2dInit(defaultGenerator, inChannels, outChannels, sizes.kernel, bias);
+  const weight = { name: 'weight', shape: [outChannels, inChannels, ...sizes.kernel], data: own.weight };
+  const biasOf = own.bias && { name: 'bias', shape: [outChannels], data: own.bias };
+  const layer = layerOf({ weight, bias: biasOf, sizes }, false);
+  initialise(layer.parameters, init, defaultGenerator);
+  return layer;
 }
 
 function describe({ weight, bias, sizes: { kernel, stride, padding, dilation } }: Convolution): string {
@@ -154,7 +166,7 @@ function forward(
   return {
     y: {
       tensor: y,
-      needsGradient: needsGradient(context, x, bias === undefined ? [weight] : [weight, bias]),
+      needsGradient: needsGradient(context, x, [weight, bias]),
       maskable: relu,
       channelsLast: true,
     },

@@ -137,8 +137,12 @@ export function lossBehind({ y, pullback }: Forward, head: LossHead): LossForwar
 }
 
 /** Whether anybody has use for the gradient by what a layer makes of x: x itself, or one of the layer's parameters. */
-export function needsGradient(context: ForwardContext, x: Value, parameters: readonly Parameter[]): boolean {
-  return x.needsGradient || parameters.some(context.trains);
+export function needsGradient(
+  context: ForwardContext,
+  x: Value,
+  parameters: readonly (Parameter | undefined)[],
+): boolean {
+  return x.needsGradient || parameters.some((one) => one !== undefined && context.trains(one));
 }
 
 /** The value as f32, unpacking u8 pixels when needed. */

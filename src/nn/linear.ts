@@ -6,6 +6,8 @@ import { matmul } from '../ops/matmul.ts';
 import { reluBackward } from '../ops/relu_backward.ts';
 import { defaultGenerator } from '../random/generator.ts';
 import { linearInit } from '../random/init.ts';
+import type { Initializer } from '../random/initializers.ts';
+import { initialise } from './init.ts';
 import {
   asFloat,
   checkSize,
@@ -23,27 +25,45 @@ import {
 } from './layer.ts';
 import { weightGradient } from './weight_gradient.ts';
 
-/**
- * A fully connected layer: rows of `inFeatures` become rows of `outFeatures`. Draws its initial values from the default
- * generator, weight then bias, byte for byte as `torch.nn.Linear` does.
- * Parameters: `weight` [outFeatures, inFeatures], `bias` [outFeatures].
- * Throws a HeddleError `usage` for sizes that are no positive integers.
- */
-export function linear(inFeatures: number, outFeatures: number): Layer {
-  checkSize('nn.linear: inFeatures', inFeatures);
-  checkSize('nn.linear: outFeatures', outFeatures);
-  const init = linearInit(defaultGenerator, inFeatures, outFeatures);
-  const weight: Parameter = { name: 'weight', shape: [outFeatures, inFeatures], data: init.weight };
-  const bias: Parameter = { name: 'bias', shape: [outFeatures], data: init.bias };
-  return layerOf(weight, bias, false);
+/** What a linear layer may be told. */
+export interface LinearOptions {
+  /** Whether it has a bias; it does by default. */
+  readonly bias?: boolean;
+  /** Other initial values, drawn after the layer's own: see `nn.init`. */
+  readonly init?: { readonly weight?: Initializer; readonly bias?: Initializer };
 }
 
-function layerOf(weight: Parameter, bias: Parameter, relu: boolean): Layer {
+/**
+ * A fully connected layer: rows of `inFeatures` become rows of `outFeatures`. Draws its initial values from the default
+ * generator, weight then bias, byte for byte as `torch.nn.Linear` does; then those of `init`.
+ * Parameters: `weight` [outFeatures, inFeatures], `bias` [outFeatures] unless `bias: false`.
+ * Throws a HeddleError `usage` for sizes that are no positive integers, and where there is no bias to initialise.
+ */
+export function linear(inFeatures: number, outFeatures: number, options: LinearOptions = {}): Layer {
+  const { bias: hasBias = true, init = {} } = options;
+  checkSize('nn.linear: inFeatures', inFeatures);
+  checkSize('nn.linear: outFeatures', outFeatures);
+  if (!hasBias && init.bias !== undefined)
+    throw new HeddleError(
+      'usage',
+      'nn.linear: init.bias is given for a layer with bias: false; leave one out',
+    );
+  const own = linearInit(defaultGenerator, inFeatures, outFeatures, { bias: hasBias });
+  const weight: Parameter = { name: 'weight', shape: [outFeatures, inFeatures], data: own.weight };
+  const bias: Parameter | undefined = hasBias
+    ? { name: 'bias', shape: [outFeatures], data: own.bias }
+    : undefined;
+  const layer = layerOf(weight, bias, false);
+  initialise(layer.parameters, init, defaultGenerator);
+  return layer;
+}
+
+function layerOf(weight: Parameter, bias: Parameter | undefined, relu: boolean): Layer {
   const [outFeatures, inFeatures] = weight.shape as [number, number];
   return {
     kind: 'linear',
-    description: `Linear(${inFeatures}, ${outFeatures})`,
-    parameters: [weight, bias],
+    description: `Linear(${inFeatures}, ${outFeatures}${bias === undefined ? ', bias=False' : ''})`,
+    parameters: bias === undefined ? [weight] : [weight, bias],
     children: [],
     outputShape(input) {
       if (input.length !== 1 || input[0] !== inFeatures) {
@@ -62,7 +82,13 @@ function layerOf(weight: Parameter, bias: Parameter, relu: boolean): Layer {
       ? {}
       : {
           fuse: (next: Layer) => (next.kind === 'relu' ? layerOf(weight, bias, true) : undefined),
-          forwardLoss: (context, x, path, head) => withLoss(context, x, `${path}.linear`, weight, bias, head),
+          // The kernel that makes logits and their loss together adds a bias.
+          ...(bias === undefined
+            ? {}
+            : {
+                forwardLoss: (context, x, path, head) =>
+                  withLoss(context, x, `${path}.linear`, weight, bias, head),
+              }),
         }),
   };
 }
@@ -91,13 +117,16 @@ function plain(
   input: Value,
   path: string,
   weight: Parameter,
-  bias: Parameter,
+  bias: Parameter | undefined,
 ): Forward {
   const { recorder } = context;
   const x = asFloat(context, input, path);
   const w = context.value(weight);
   const product = matmul(recorder, { label: `${path}.matmul`, a: x.tensor, b: w, bTransposed: true });
-  const y = biasAdd(recorder, { label: `${path}.bias_add`, x: product, bias: context.value(bias) });
+  const y =
+    bias === undefined
+      ? product
+      : biasAdd(recorder, { label: `${path}.bias_add`, x: product, bias: context.value(bias) });
   return {
     y: { ...x, tensor: y, needsGradient: needsGradient(context, x, [weight, bias]), maskable: false },
     pullback: (dy) => backward(context, x, dy.tensor, path, weight, bias),
@@ -110,7 +139,7 @@ function fused(
   input: Value,
   path: string,
   weight: Parameter,
-  bias: Parameter,
+  bias: Parameter | undefined,
   relu: boolean,
 ): Forward {
   const { recorder } = context;
@@ -121,7 +150,7 @@ function fused(
     a: x.tensor,
     b: context.value(weight),
     bTransposed: true,
-    bias: context.value(bias),
+    ...(bias === undefined ? {} : { bias: context.value(bias) }),
     relu,
   });
   return {
@@ -143,7 +172,7 @@ function backward(
   dy: Gradient['tensor'],
   path: string,
   weight: Parameter,
-  bias: Parameter,
+  bias: Parameter | undefined,
 ): Gradient | undefined {
   const dx = x.needsGradient
     ? matmul(context.recorder, {

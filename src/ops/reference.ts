@@ -3,6 +3,8 @@
 // quotients, exp and log (https://www.w3.org/TR/WGSL/#floating-point-accuracy).
 // Tests and `heddle doctor` hold every kernel to it. Knows nothing of the GPU.
 
+export * from './reference-activation.ts';
+export * from './reference-conv.ts';
 export * from './reference-optim.ts';
 
 /** A reference value and the absolute error allowed around it. A NaN asks for a NaN. */
@@ -298,5 +300,3 @@ export function compare(found: ArrayLike<number>, expected: readonly Bounded[]):
   });
   return { worst, error: largest, wrong, first };
 }
-
-export * from './reference-conv.ts';

@@ -18,6 +18,7 @@ import {
   type Trial,
   type Trials,
 } from './trial.ts';
+import { activationTrials } from './trials-activation.ts';
 import { convTrials } from './trials-conv.ts';
 import { dropoutTrials } from './trials-dropout.ts';
 import { optimTrials } from './trials-optim.ts';
@@ -95,6 +96,7 @@ export const trials: Trials<KernelName> = {
 
   matmul: checkMatmul,
   matmul_subgroup: checkMatmul,
+  ...activationTrials,
 
   bias_add({ count, whole }) {
     const [x, bias] = [whole(count('x'), 2047), whole(count('bias'), 2047)];

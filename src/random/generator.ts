@@ -3,6 +3,8 @@
 
 import { mersenne, mersenneFromState } from 'pure-rand/generator/mersenne';
 import { HeddleError } from '../errors.ts';
+import { fusedAdd } from './fused.ts';
+import { normalBlock, uniformToNormal } from './normal.ts';
 
 /** A stream of random numbers equal to that of a PyTorch CPU generator with the same seed. */
 export interface Generator {
@@ -16,7 +18,16 @@ export interface Generator {
   random64(): bigint;
   /** Fills `out` as `Tensor.uniform_(from, to)` does for float32, one draw an element; returns `out`. */
   uniform(out: Float32Array, from: number, to: number): Float32Array;
-  /** A copy of the state, 625 words; `setState` of it continues the stream from here. */
+  /**
+   * Fills `out` as `Tensor.normal_(mean, std)` does for float32; returns `out`. From 16 elements on they are PyTorch's to
+   * the bit on x86 with AVX2, and may differ in their last bits elsewhere; fewer are made in float64, two at a time, and
+   * the second of the last two may be left for the next call.
+   */
+  normal(out: Float32Array, mean: number, std: number): Float32Array;
+  /**
+   * A copy of the state, 625 words, or two more when a normal number is left over; `setState` of it continues the stream
+   * from here.
+   */
   state(): Uint32Array;
   /** Continues from a `state()`. Throws `usage` for anything that cannot be one. */
   setState(state: ArrayLike<number>): void;
@@ -37,6 +48,25 @@ export function createGenerator(seed: number | bigint = DEFAULT_SEED): Generator
   let word = seedWord(seed);
   let twister = mersenne(word);
   const random32 = () => twister.next() >>> 0;
+  const uniform24 = () => (twister.next() & 0xffffff) / 0x1000000;
+  const uniform53 = () => Number(generator.random64() & 0x1fffffffffffffn) / 2 ** 53;
+  /** The second number of a pair of normal ones whose first has been used. */
+  let spare: number | undefined;
+  /** As `at::normal_distribution<double>` makes them. */
+  const fewNormals = (out: Float32Array, mean: number, std: number): Float32Array => {
+    for (let i = 0; i < out.length; i++) {
+      let value = spare;
+      spare = undefined;
+      if (value === undefined) {
+        const angle = 2 * Math.PI * uniform53();
+        const radius = Math.sqrt(-2 * Math.log1p(-uniform53()));
+        value = radius * Math.cos(angle);
+        spare = radius * Math.sin(angle);
+      }
+      out[i] = value * std + mean;
+    }
+    return out;
+  };
   const generator: Generator = {
     get seed() {
       return word;
@@ -44,6 +74,7 @@ export function createGenerator(seed: number | bigint = DEFAULT_SEED): Generator
     manualSeed(next) {
       word = seedWord(next);
       twister = mersenne(word);
+      spare = undefined;
       return generator;
     },
     random32,
@@ -57,21 +88,48 @@ export function createGenerator(seed: number | bigint = DEFAULT_SEED): Generator
       if (!(range >= 0 && Number.isFinite(range))) {
         throw new HeddleError('usage', `uniform: expected finite from <= to, got from ${from}, to ${to}.`);
       }
-      for (let i = 0; i < out.length; i++) {
-        out[i] = fusedAdd(((twister.next() & 0xffffff) / 0x1000000) * range, low);
+      // PyTorch is compiled with multiply-add contraction, so product and sum are rounded once.
+      for (let i = 0; i < out.length; i++) out[i] = fusedAdd(uniform24() * range, low);
+      return out;
+    },
+    normal(out, mean, std) {
+      if (!(std >= 0 && Number.isFinite(std) && Number.isFinite(mean))) {
+        throw new HeddleError(
+          'usage',
+          `normal: expected finite mean and std >= 0, got mean ${mean}, std ${std}.`,
+        );
+      }
+      if (out.length < normalBlock) return fewNormals(out, mean, std);
+      const [center, scale] = [Math.fround(mean), Math.fround(std)];
+      const whole = out.length - (out.length % normalBlock);
+      for (let i = 0; i < out.length; i++) out[i] = uniform24();
+      for (let i = 0; i < whole; i += normalBlock) uniformToNormal(out, i, center, scale);
+      if (whole < out.length) {
+        // The last 16 are made anew, those among them that were made already too.
+        const last = out.length - normalBlock;
+        for (let i = last; i < out.length; i++) out[i] = uniform24();
+        uniformToNormal(out, last, center, scale);
       }
       return out;
     },
-    state: () => Uint32Array.from(twister.getState(), (word) => word >>> 0),
+    state() {
+      const words = twister.getState().map((word) => word >>> 0);
+      return Uint32Array.from(
+        spare === undefined ? words : [...words, ...new Uint32Array(Float64Array.of(spare).buffer)],
+      );
+    },
     setState(state) {
       const words = Array.from(state);
       const isWord = (word: number) => Number.isInteger(word) && word >= 0 && word < 2 ** 32;
-      if (words.length !== STATE_WORDS || !words.every(isWord) || words[0]! >= STATE_WORDS - 1) {
+      const left = words.splice(STATE_WORDS);
+      const isLeft = left.length === 0 || (left.length === 2 && left.every(isWord));
+      if (words.length !== STATE_WORDS || !words.every(isWord) || !isLeft || words[0]! >= STATE_WORDS - 1) {
         throw new HeddleError(
           'usage',
-          `setState: expected the ${STATE_WORDS} words of a generator's state().`,
+          `setState: expected the ${STATE_WORDS} words of a generator's state(), or two more.`,
         );
       }
+      spare = left.length === 0 ? undefined : new Float64Array(Uint32Array.from(left).buffer)[0];
       twister = mersenneFromState(words.map((word, i) => (i === 0 ? word : word | 0)));
     },
   };
@@ -100,24 +158,4 @@ function seedWord(seed: number | bigint): number {
     );
   }
   return Number(BigInt.asUintN(32, BigInt(seed)));
-}
-
-// PyTorch is compiled with multiply-add contraction, so product and sum are rounded once, to float32. The product of
-// two float32 is exact in float64; the sum is too for ranges around zero, but not always: then rounding to float64 and
-// again to float32 could differ, unless the first rounding is to odd (53 bits are enough for that, 2 * 24 + 2 <= 53).
-function fusedAdd(product: number, term: number): number {
-  const sum = product + term;
-  const part = sum - product;
-  const error = product - (sum - part) + (term - part);
-  return Math.fround(error === 0 ? sum : roundToOdd(sum, error));
-}
-
-const float = new Float64Array(1);
-const bits = new BigInt64Array(float.buffer);
-
-function roundToOdd(sum: number, error: number): number {
-  float[0] = sum;
-  const word = bits[0]!;
-  if ((word & 1n) === 0n) bits[0] = error > 0 === sum > 0 ? word + 1n : word - 1n;
-  return float[0];
 }

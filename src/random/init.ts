@@ -3,7 +3,7 @@
 import { HeddleError } from '../errors.ts';
 import type { Generator } from './generator.ts';
 
-/** Initial values of a linear layer: `weight` is `[outFeatures, inFeatures]`, row-major, `bias` is `[outFeatures]`. */
+/** Initial values of a linear layer: `weight` is `[outFeatures, inFeatures]`, row-major, `bias` is `[outFeatures]` or empty. */
 export interface LinearInit {
   readonly weight: Float32Array;
   readonly bias: Float32Array;
@@ -11,10 +11,16 @@ export interface LinearInit {
 
 /**
  * What `torch.nn.Linear(inFeatures, outFeatures)` starts from, drawn from `generator`: first the weight
- * (`kaiming_uniform_(a=√5)`), then the bias (uniform within 1/√inFeatures). Throws `usage` for sizes that are not
- * positive integers.
+ * (`kaiming_uniform_(a=√5)`), then the bias (uniform within 1/√inFeatures), unless it has none: then nothing is drawn for
+ * it. Throws `usage` for sizes that are not positive integers.
  */
-export function linearInit(generator: Generator, inFeatures: number, outFeatures: number): LinearInit {
+export function linearInit(
+  generator: Generator,
+  inFeatures: number,
+  outFeatures: number,
+  options: { bias?: boolean } = {},
+): LinearInit {
+  const { bias = true } = options;
   for (const size of [inFeatures, outFeatures]) {
     if (!Number.isSafeInteger(size) || size < 1) {
       const found = `inFeatures ${inFeatures}, outFeatures ${outFeatures}`;
@@ -23,7 +29,7 @@ export function linearInit(generator: Generator, inFeatures: number, outFeatures
   }
   return {
     weight: drawWeight(generator, outFeatures, inFeatures),
-    bias: drawBias(generator, outFeatures, inFeatures),
+    bias: bias ? drawBias(generator, outFeatures, inFeatures) : new Float32Array(0),
   };
 }
 

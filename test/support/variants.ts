@@ -2,6 +2,7 @@
 // take both values; u32 constants take what the tables here say, and one that is in no table is an error.
 
 import type { ConstantValues, KernelSpec } from '../../src/gpu/kernel.ts';
+import { activationKinds } from '../../src/ops/activation.ts';
 import { allMatmulVariants } from '../../src/ops/matmul_variants.ts';
 
 /** u32 constants that no launcher sets: they keep the value written in the file. */
@@ -14,8 +15,12 @@ const writtenInFile: Readonly<Record<string, readonly string[]>> = {
   sum_squares: ['THREADS'],
 };
 
+const kinds = Object.values(activationKinds).map(({ code }) => ({ KIND: code }));
+
 /** u32 constants that launchers set, in the combinations they set. */
 const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, number>>[]>> = {
+  activation: kinds,
+  activation_backward: kinds,
   linear_cross_entropy: [1, 3, 10, 16].flatMap((CLASSES) => [1, 8].map((STRANDS) => ({ CLASSES, STRANDS }))),
   matmul: allMatmulVariants.filter(({ core }) => core === 'tile').map(({ constants }) => constants),
   matmul_subgroup: allMatmulVariants

@@ -1,0 +1,55 @@
+// The `nn.init` namespace: initial values by name, and how they get into layers.
+
+import { defaultGenerator, type Generator } from '../random/generator.ts';
+import type { Initializer } from '../random/initializers.ts';
+import type { Layer, Parameter } from './layer.ts';
+
+export {
+  calculateGain,
+  constant,
+  type FanMode,
+  type Initializer,
+  type KaimingOptions,
+  kaimingNormal,
+  kaimingUniform,
+  type Nonlinearity,
+  normal,
+  ones,
+  uniform,
+  xavierNormal,
+  xavierUniform,
+  zeros,
+} from '../random/initializers.ts';
+
+/** Initializers by a parameter's own name; parameters that are not named keep what they have. */
+export type Inits = Readonly<Record<string, Initializer | undefined>>;
+
+/**
+ * Fills parameters anew, in their own order: `weight`, then `bias`. What the `init` options of layers do, once the layer's
+ * own values have been drawn: `nn.linear(i, o, { init: { weight: nn.init.xavierNormal() } })` equals PyTorch's
+ *
+ *     layer = nn.Linear(i, o)
+ *     nn.init.xavier_normal_(layer.weight)
+ *
+ * number for number, of the layer and of all that is drawn later.
+ */
+export function initialise(parameters: readonly Parameter[], inits: Inits, generator: Generator): void {
+  for (const { name, shape, data } of parameters) inits[name]?.fill(generator, data, shape);
+}
+
+/**
+ * Fills the parameters of a model anew, before a trainer is made of it, as `model.apply(f)` does with a function that
+ * calls `torch.nn.init`: layer by layer, those inside a layer before it, each one's parameters in their own order.
+ * `choose` says what is to be done to a layer, if anything. Returns the model.
+ *
+ *     nn.init.apply(model, (layer) => layer.kind === 'linear' ? { weight: nn.init.kaimingNormal(), bias: nn.init.zeros() } : {});
+ */
+export function apply<L extends Layer>(
+  model: L,
+  choose: (layer: Layer) => Inits,
+  generator: Generator = defaultGenerator,
+): L {
+  for (const [, layer] of model.children) apply(layer, choose, generator);
+  initialise(model.parameters, choose(model), generator);
+  return model;
+}
