@@ -11,7 +11,7 @@ import {
   manualSeed,
   nn,
   openDevice,
-  optim,
+  type optim,
   type Trainer,
   take,
 } from '../index.ts';
@@ -21,6 +21,7 @@ import { jsonLine } from './format-json.ts';
 import { pytorchText } from './format-pytorch.ts';
 import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
 import { buildModel, countParameters, modelText, refuseTooLarge, type Shape } from './model.ts';
+import { clippingFor, optimizerFor } from './optimizer.ts';
 import { declare, parseOptions, type TrainOptions, trainOptions } from './options.ts';
 import { createRunFolder, type RunFolder, refuseUsed, runFiles } from './run-folder.ts';
 import type { Session } from './session.ts';
@@ -37,6 +38,7 @@ Ctrl-C stops after the current step and keeps the weights; a second one stops at
 Examples:
   heddle train                                      the tutorial's run: 10 epochs, about 71 %
   heddle train --epochs 2 --hidden 256 --lr 0.05
+  heddle train --optimizer adam --clip-norm 1
   heddle train --dataset synthetic --epochs 1       without data or network
   heddle train --json | jq 'select(.type == "epoch").validation.accuracy'`;
 
@@ -54,7 +56,8 @@ export function registerTrain(program: Command, session: Session): void {
           '--json and --format exclude each other: --json is a format of its own',
         );
       }
-      session.exitCode = await train(options, session);
+      const optimizer = optimizerFor(options);
+      session.exitCode = await train({ ...options, lr: optimizer.lr }, optimizer, session);
     });
   declare(command, [
     'dataset',
@@ -67,6 +70,8 @@ export function registerTrain(program: Command, session: Session): void {
     'seed',
     'shuffle',
   ]);
+  declare(command, ['momentum', 'nesterov', 'dampening', 'weightDecay', 'betas', 'alpha', 'eps']);
+  declare(command, ['clipNorm', 'clipValue']);
   declare(command, ['limit', 'logEvery', 'out', 'json', 'format', 'adapter', 'plain', 'kernels']);
 }
 
@@ -81,7 +86,8 @@ async function loadData(options: TrainOptions): Promise<Data> {
   return { train: options.limit === undefined ? train : take(train, options.limit), test };
 }
 
-async function train(options: TrainOptions, session: Session): Promise<number> {
+async function train(options: TrainOptions, optimizer: optim.Optimizer, session: Session): Promise<number> {
+  const clipping = clippingFor(options);
   if (options.out !== undefined) refuseUsed(options.out);
   const early = mayDownload(options) ? undefined : await loadData(options);
   const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
@@ -104,7 +110,8 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
     const trainer = await createTrainer(device, {
       model,
       loss: nn.crossEntropyLoss(),
-      optimizer: optim.sgd({ lr: options.lr }),
+      optimizer,
+      ...clipping,
       batchSize: options.batchSize,
       plain: sound.choice.plain,
       input: {
