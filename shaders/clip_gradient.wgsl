@@ -18,7 +18,7 @@ override VALUE: bool = false;
 
 const THREADS = 64u;
 const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity
-const SHRINK = 0x1p-80f; // of what the second sum is made of
+const SHRINK = 8.271806125530277e-25; // 2⁻⁸⁰, of what the second sum is made of
 
 var<workgroup> sums: array<vec2f, THREADS>;
 var<workgroup> broken: array<u32, THREADS>;

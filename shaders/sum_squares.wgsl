@@ -13,7 +13,7 @@ struct Params {
 const THREADS = 64u;
 const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity; by itself the latter
 const LARGE = 4294967296.0; // 2³²
-const SHRINK = 0x1p-80f;
+const SHRINK = 8.271806125530277e-25; // 2⁻⁸⁰
 
 var<workgroup> sums: array<vec2f, THREADS>;
 var<workgroup> broken: array<u32, THREADS>;

@@ -17,15 +17,32 @@ const wholeNumber = (least: number) => {
   );
 };
 
+const decimal = /^\+?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
 const positiveNumber = v.pipe(
   v.string(),
-  v.regex(/^\+?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, 'a positive number such as 1e-3'),
+  v.regex(decimal, 'a positive number such as 1e-3'),
   v.transform(Number),
   // The GPU computes in float32: what is 0 or infinite there is no learning rate.
   v.check(
     (n) => Math.fround(n) > 0 && Number.isFinite(Math.fround(n)),
     'a positive number that float32 can hold',
   ),
+);
+
+const atLeastZero = v.pipe(
+  v.string(),
+  v.regex(decimal, 'a number of at least 0'),
+  v.transform(Number),
+  v.check((n) => Number.isFinite(Math.fround(n)), 'a number that float32 can hold'),
+);
+
+const pair = 'two numbers of at least 0 and below 1, separated by a comma, such as 0.9,0.999';
+const betaPair = v.pipe(
+  v.string(),
+  v.check((text) => text.split(',').length === 2 && text.split(',').every((one) => decimal.test(one)), pair),
+  v.transform((text) => text.split(',').map(Number) as [number, number]),
+  v.everyItem((n) => n < 1, pair),
 );
 
 const sizes = 'whole numbers of at least 1, separated by commas, such as 512,512';
@@ -69,8 +86,17 @@ const fields = {
   data: v.exactOptional(text('a folder')),
   epochs: wholeNumber(1),
   batchSize: wholeNumber(1),
-  lr: positiveNumber,
-  optimizer: oneOf('sgd'),
+  lr: v.exactOptional(positiveNumber),
+  optimizer: oneOf('sgd', 'adam', 'adamw', 'rmsprop', 'adagrad'),
+  momentum: v.exactOptional(atLeastZero),
+  nesterov: flag,
+  dampening: v.exactOptional(atLeastZero),
+  weightDecay: v.exactOptional(atLeastZero),
+  betas: v.exactOptional(betaPair),
+  alpha: v.exactOptional(atLeastZero),
+  eps: v.exactOptional(atLeastZero),
+  clipNorm: v.exactOptional(positiveNumber),
+  clipValue: v.exactOptional(positiveNumber),
   hidden: sizeList,
   seed: wholeNumber(0),
   shuffle: flag,
@@ -181,8 +207,17 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   data: ['--data <dir>', 'folder that has the data set’s files'],
   epochs: ['--epochs <n>', 'passes over the training set', '10'],
   batchSize: ['--batch-size <n>', 'samples in a step', '64'],
-  lr: ['--lr <x>', 'learning rate', '1e-3'],
-  optimizer: ['--optimizer <name>', 'sgd', 'sgd'],
+  lr: ['--lr <x>', 'learning rate (default: 1e-3; of rmsprop and adagrad 1e-2)'],
+  optimizer: ['--optimizer <name>', 'sgd, adam, adamw, rmsprop or adagrad', 'sgd'],
+  momentum: ['--momentum <x>', 'of sgd and rmsprop (default: 0)'],
+  nesterov: ['--nesterov', 'Nesterov’s momentum, of sgd'],
+  dampening: ['--dampening <x>', 'of the momentum of sgd (default: 0)'],
+  weightDecay: ['--weight-decay <x>', '(default: 0; of adamw 0.01)'],
+  betas: ['--betas <x,y>', 'of adam and adamw (default: 0.9,0.999)'],
+  alpha: ['--alpha <x>', 'of rmsprop (default: 0.99)'],
+  eps: ['--eps <x>', 'of all but sgd (default: 1e-8; of adagrad 1e-10)'],
+  clipNorm: ['--clip-norm <x>', 'make gradients smaller, all together, down to this norm'],
+  clipValue: ['--clip-value <x>', 'keep every gradient within plus or minus this'],
   hidden: ['--hidden <sizes>', 'sizes of the mlp’s hidden layers', '512,512'],
   seed: ['--seed <n>', 'the same numbers as torch.manual_seed(n)', '0'],
   shuffle: ['--shuffle', 'a new order each epoch, as DataLoader(shuffle=True)'],

@@ -11,7 +11,7 @@ import {
   manualSeed,
   nn,
   openDevice,
-  optim,
+  type optim,
   type Trainer,
   take,
 } from '../index.ts';
@@ -22,6 +22,7 @@ import { jsonLine } from './format-json.ts';
 import { pytorchText } from './format-pytorch.ts';
 import { loadBoth, mayDownload, orderNotice, syntheticNotice } from './load-data.ts';
 import { buildModel, countParameters, modelText, refuseTooLarge, type Shape } from './model.ts';
+import { clippingFor, optimizerFor } from './optimizer.ts';
 import { declare, parseOptions, type TrainOptions, trainOptions } from './options.ts';
 import { createRunFolder, type RunFolder, refuseUsed, runFiles } from './run-folder.ts';
 import type { Session } from './session.ts';
@@ -39,6 +40,7 @@ Examples:
   heddle train                                      the tutorial's run: 10 epochs, about 71 %
   heddle train --epochs 2 --hidden 256 --lr 0.05
   heddle train --model cnn --lr 0.05 --shuffle      with convolutions
+  heddle train --optimizer adam --clip-norm 1
   heddle train --dataset synthetic --epochs 1       without data or network
   heddle train --dataset ./flowers --shuffle        PNG images in ./flowers/train/CLASS, ./flowers/test/CLASS
   heddle train --json | jq 'select(.type == "epoch").validation.accuracy'`;
@@ -57,7 +59,8 @@ export function registerTrain(program: Command, session: Session): void {
           '--json and --format exclude each other: --json is a format of its own',
         );
       }
-      session.exitCode = await train(options, session);
+      const optimizer = optimizerFor(options);
+      session.exitCode = await train({ ...options, lr: optimizer.lr }, optimizer, session);
     });
   declare(command, [
     'model',
@@ -72,6 +75,8 @@ export function registerTrain(program: Command, session: Session): void {
     'shuffle',
     'augment',
   ]);
+  declare(command, ['momentum', 'nesterov', 'dampening', 'weightDecay', 'betas', 'alpha', 'eps']);
+  declare(command, ['clipNorm', 'clipValue']);
   declare(command, ['limit', 'logEvery', 'out', 'json', 'format', 'adapter', 'plain', 'kernels']);
 }
 
@@ -85,7 +90,8 @@ async function loadData(options: TrainOptions): Promise<Data> {
   return { train: options.limit === undefined ? train : take(train, options.limit), test };
 }
 
-async function train(options: TrainOptions, session: Session): Promise<number> {
+async function train(options: TrainOptions, optimizer: optim.Optimizer, session: Session): Promise<number> {
+  const clipping = clippingFor(options);
   if (options.out !== undefined) refuseUsed(options.out);
   const early = mayDownload(options) ? undefined : await loadData(options);
   const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
@@ -106,7 +112,8 @@ async function train(options: TrainOptions, session: Session): Promise<number> {
     const trainer = await createTrainer(device, {
       model,
       loss: nn.crossEntropyLoss(),
-      optimizer: optim.sgd({ lr: options.lr }),
+      optimizer,
+      ...clipping,
       batchSize: options.batchSize,
       plain: sound.choice.plain,
       input: {

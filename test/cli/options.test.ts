@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { optimizerFor } from '../../src/cli/optimizer.ts';
 import { parseOptions, trainOptions } from '../../src/cli/options.ts';
 import { heddle, temporaryFolder } from './support.ts';
 
@@ -29,6 +30,7 @@ test('the defaults are the tutorial’s settings', () => {
     shuffle: false,
     json: false,
     plain: false,
+    nesterov: false,
   });
 });
 
@@ -58,7 +60,6 @@ test.each([
   ['hidden', '1e3', ''],
   ['limit', '0', ''],
   ['logEvery', '0', ''],
-  ['optimizer', 'adam', "--optimizer: found 'adam', expected sgd"],
   ['model', 'resnet', "--model: found 'resnet', expected one of mlp, lenet, cnn"],
   [
     'dataset',
@@ -68,6 +69,24 @@ test.each([
   ['augment', 'rotate', "--augment: found 'rotate', expected flip, crop, or both separated by a comma"],
   ['augment', 'flip,flip', ''],
   ['augment', '', ''],
+  ['optimizer', 'Adam', "--optimizer: found 'Adam', expected one of sgd, adam, adamw, rmsprop, adagrad"],
+  ['momentum', '-0.1', "--momentum: found '-0.1', expected a number of at least 0"],
+  ['momentum', '1e39', "--momentum: found '1e39', expected a number that float32 can hold"],
+  ['weightDecay', 'x', "--weight-decay: found 'x', expected a number of at least 0"],
+  [
+    'betas',
+    '0.9',
+    "--betas: found '0.9', expected two numbers of at least 0 and below 1, separated by a comma",
+  ],
+  ['betas', '0.9,1', "--betas: found '0.9,1', expected two numbers"],
+  ['betas', '0.9,0.99,0.999', ''],
+  ['betas', '0.9,', ''],
+  ['betas', '-0.1,0.9', ''],
+  ['eps', '-1', ''],
+  ['alpha', '-1', ''],
+  ['dampening', '-1', ''],
+  ['clipNorm', '0', "--clip-norm: found '0', expected a positive number"],
+  ['clipValue', '-1', ''],
   ['format', 'json', ''],
   ['adapter', '', ''],
   ['data', '', ''],
@@ -87,13 +106,67 @@ test.each([
   ['dataset', 'kmnist', 'kmnist'],
   ['dataset', './flowers', './flowers'],
   ['augment', 'crop,flip', ['crop', 'flip']],
+  ['momentum', '0', 0],
+  ['betas', '0,0.999', [0, 0.999]],
+  ['optimizer', 'adagrad', 'adagrad'],
 ])('%s: "%s" is taken', (name, value, expected) => {
   expect(parseOptions(trainOptions, { ...valid, [name]: value })).toMatchObject({ [name]: expected });
 });
 
+test('each optimizer takes its own options and its own learning rate', () => {
+  const made = (raw: Record<string, unknown>) => {
+    const { lr: _, ...rest } = valid;
+    return optimizerFor(parseOptions(trainOptions, { ...rest, ...raw })).groups[0];
+  };
+  expect(made({})).toMatchObject({ lr: 1e-3, momentum: 0 });
+  expect(made({ lr: '0.5', momentum: '0.9', nesterov: true, weightDecay: '0.1' })).toMatchObject({
+    lr: 0.5,
+    momentum: 0.9,
+    nesterov: true,
+    weightDecay: 0.1,
+  });
+  expect(made({ momentum: '0.9', dampening: '0.5' })).toMatchObject({ dampening: 0.5 });
+  expect(made({ optimizer: 'adam', betas: '0.5,0.75' })).toMatchObject({ lr: 1e-3, betas: [0.5, 0.75] });
+  expect(made({ optimizer: 'adamw', eps: '1e-6' })).toMatchObject({ weightDecay: 0.01, eps: 1e-6 });
+  expect(made({ optimizer: 'rmsprop', alpha: '0.9', momentum: '0.5' })).toMatchObject({
+    lr: 1e-2,
+    alpha: 0.9,
+    momentum: 0.5,
+  });
+  expect(made({ optimizer: 'adagrad', weightDecay: '0.1' })).toMatchObject({ lr: 1e-2, weightDecay: 0.1 });
+
+  for (const [raw, message] of [
+    [{ betas: '0.9,0.999' }, '--betas: found with the optimizer sgd, expected with adam or adamw'],
+    [{ eps: '1' }, '--eps: found with the optimizer sgd, expected with adam or adamw or rmsprop or adagrad'],
+    [{ alpha: '1' }, '--alpha: found with the optimizer sgd, expected with rmsprop'],
+    [{ optimizer: 'adagrad', momentum: '0' }, '--momentum: found with the optimizer adagrad'],
+    [
+      { optimizer: 'rmsprop', nesterov: true },
+      '--nesterov: found with the optimizer rmsprop, expected with sgd',
+    ],
+    [
+      { nesterov: true },
+      '--nesterov: found with momentum 0 and dampening 0, expected with --momentum above 0',
+    ],
+    [{ dampening: '0.1' }, '--dampening: found without momentum'],
+    [
+      { nesterov: true, momentum: '0.9', dampening: '0.1' },
+      '--nesterov: found with momentum 0.9 and dampening 0.1',
+    ],
+  ] as const)
+    expect(() => made(raw)).toThrow(
+      expect.objectContaining({ code: 'usage', message: expect.stringContaining(message) }),
+    );
+});
+
 const refused: [string, RegExp][] = [
   ['train --epoch 1', /^heddle train: unknown option '--epoch' \(Did you mean --epochs\?\)$/],
-  ['train --momentum 0.9', /^heddle train: unknown option '--momentum'/],
+  [
+    'train --optimizer adam --momentum 0.9',
+    /^heddle train: --momentum: found with the optimizer adam, expected with sgd or rmsprop$/,
+  ],
+  ['train --betas 0.9,1', /^heddle train: --betas: found '0.9,1', expected two numbers/],
+  ['train --clip-norm 1 --clip-value 1', /^heddle train: --clip-norm and --clip-value exclude each other/],
   ['train --epochs', /^heddle train: option '--epochs <n>' argument missing$/],
   ['train --epochs ten', /^heddle train: --epochs: found 'ten', expected a whole number of at least 1$/],
   ['train --epochs -1', /^heddle train: --epochs: found '-1'/],

@@ -47,6 +47,30 @@ test('without a terminal the tutorial’s text comes, and a folder of the run', 
   ]);
 });
 
+test('another optimizer trains with its own learning rate, which the run remembers', async () => {
+  const cwd = temporaryFolder();
+  const args = [
+    ...quick,
+    '--epochs',
+    '1',
+    '--json',
+    '--optimizer',
+    'rmsprop',
+    '--momentum',
+    '0.5',
+    '--clip-norm',
+    '1',
+  ];
+  const { code, stdout } = await heddle(args, { cwd });
+  expect(code).toBe(0);
+  const [run, step] = records(stdout);
+  expect(run?.options).toMatchObject({ optimizer: 'rmsprop', lr: 0.01, momentum: 0.5, clipNorm: 1 });
+  expect(run?.kernels).toMatchObject({
+    used: expect.arrayContaining(['sum_squares', 'clip_gradient', 'rmsprop']),
+  });
+  expect(step).toMatchObject({ step: 1, lr: 0.01 });
+});
+
 test('--json writes the contract’s events and nothing else, and eval, doctor and plan agree with them', async () => {
   const cwd = temporaryFolder();
   const { code, stdout } = await heddle([...quick, '--epochs', '1', '--out', 'mine', '--json', '--plain'], {
