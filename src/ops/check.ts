@@ -72,6 +72,7 @@ function subjectOf(dispatch: DispatchDescription, spec: KernelSpec): Subject {
   };
   return {
     params: dispatch.params,
+    constant: (name) => dispatch.constants[name],
     on: (constant) => (dispatch.constants[constant] ?? spec.constants[constant]?.value) === true,
     isU8: (name) => binding(name).dtype === 'u8',
     count: (name) => elementCount(binding(name).shape),

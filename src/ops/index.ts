@@ -24,10 +24,12 @@ export {
 export { meanLoss } from './mean_loss.ts';
 export { nllLoss } from './nll_loss.ts';
 export { nllLossBackward } from './nll_loss_backward.ts';
+export { type PointwiseKind, pointwiseKinds, pointwiseLoss } from './pointwise_loss.ts';
 export * as reference from './reference.ts';
 export { relu } from './relu.ts';
 export { reluBackward } from './relu_backward.ts';
 export { type HostTensor, run } from './run.ts';
 export { sgd } from './sgd.ts';
+export { softCrossEntropy } from './soft_cross_entropy.ts';
 export { type StepRecord, stepRecord } from './step.ts';
 export { unpackU8 } from './unpack_u8.ts';

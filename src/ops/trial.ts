@@ -17,6 +17,8 @@ export interface Trial {
 export interface Subject {
   readonly params: Readonly<Record<string, number>>;
   readonly on: (constant: string) => boolean;
+  /** What the dispatch sets a constant to. */
+  readonly constant: (name: string) => boolean | number | undefined;
   readonly isU8: (binding: string) => boolean;
   readonly count: (binding: string) => number;
   readonly floats: (count: number, from?: number, to?: number) => Float32Array;

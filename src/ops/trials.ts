@@ -18,6 +18,7 @@ import {
   type Trial,
   type Trials,
 } from './trial.ts';
+import { lossTrials } from './trials-losses.ts';
 
 function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
   const { m, n, k, accumulate } = params as { m: number; n: number; k: number; accumulate: number };
@@ -79,6 +80,7 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
 export const trials: Trials<KernelName> = {
   matmul: checkMatmul,
   matmul_subgroup: checkMatmul,
+  ...lossTrials,
 
   bias_add({ count, whole }) {
     const [x, bias] = [whole(count('x'), 2047), whole(count('bias'), 2047)];

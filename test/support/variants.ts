@@ -3,6 +3,7 @@
 
 import type { ConstantValues, KernelSpec } from '../../src/gpu/kernel.ts';
 import { allMatmulVariants } from '../../src/ops/matmul_variants.ts';
+import { pointwiseKinds } from '../../src/ops/pointwise_loss.ts';
 
 /** u32 constants that no launcher sets: they keep the value written in the file. */
 const writtenInFile: Readonly<Record<string, readonly string[]>> = {
@@ -10,6 +11,7 @@ const writtenInFile: Readonly<Record<string, readonly string[]>> = {
   linear_cross_entropy: ['GROUPS'],
   matmul: ['TILE_K'],
   mean_loss: ['THREADS'],
+  pointwise_loss: ['THREADS'],
 };
 
 /** u32 constants that launchers set, in the combinations they set. */
@@ -19,6 +21,7 @@ const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, nu
   matmul_subgroup: allMatmulVariants
     .filter(({ core }) => core === 'subgroup')
     .map(({ lanes, constants }) => ({ LANES: lanes, ...constants })),
+  pointwise_loss: Object.values(pointwiseKinds).map((KIND) => ({ KIND })),
 };
 
 /** What no launcher asks for, each with the reason. A rule holds for every kernel that has the constants it names. */
@@ -35,6 +38,10 @@ const rules: readonly { readonly reason: string; forbids(values: ConstantValues)
   {
     reason: 'rows are summed of a transposed A, as the gradient of a bias needs it',
     forbids: (v) => v.ROW_SUMS === true && v.A_TRANSPOSED === false,
+  },
+  {
+    reason: 'of the pointwise losses, BCE alone has weights',
+    forbids: (v) => v.KIND !== undefined && v.KIND !== pointwiseKinds.bceWithLogits && v.WEIGHTED === true,
   },
   {
     reason: 'an SGD step takes the product as it is',
