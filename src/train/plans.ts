@@ -51,6 +51,7 @@ export function outputOf({ model, loss }: Pick<Job, 'model' | 'loss'>, spec: Inp
         `the model gives rows of ${shape}; the loss expects one row of logits each`,
       );
     }
+    loss.check?.(output);
     return output;
   }
   const target = `[${targetShape.join(', ')}]`;
@@ -64,6 +65,7 @@ export function outputOf({ model, loss }: Pick<Job, 'model' | 'loss'>, spec: Inp
       'shape',
       `the model gives rows of ${shape}, the targets are rows of ${target}: expected the same shape`,
     );
+  loss.check?.(output);
   return output;
 }
 
