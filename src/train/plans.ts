@@ -73,6 +73,8 @@ interface ForwardOptions {
   readonly training: boolean;
   readonly accumulate: boolean;
   readonly update?: Update;
+  /** Where the rows' losses go, when they are wanted. */
+  readonly rowLosses?: Tensor;
 }
 
 function forward(job: Job, recorder: Recorder, feed: Feed, options: ForwardOptions): LossForward {
@@ -92,7 +94,7 @@ function forward(job: Job, recorder: Recorder, feed: Feed, options: ForwardOptio
     ...(options.update === undefined ? {} : { update: options.update }),
   };
   const x: Value = { tensor: inputs, needsGradient: false, maskable: false };
-  const batch = { targets, step, losses: feed.results };
+  const batch = { targets, step, losses: feed.results, rowLosses: options.rowLosses };
   return forwardLoss(job.model, context, x, '', {
     of: (logits) => loss.forward(context, logits, batch, options.training),
     ofLinear: (linear) => loss.forwardLinear?.(context, linear, batch, options.training),
@@ -152,5 +154,12 @@ export function recordEvaluation(
     const { ignoreIndex } = job.loss;
     if (counts !== undefined)
       confusion(recorder, { label: 'metrics.confusion', logits, targets, counts, step, ignoreIndex });
+  };
+}
+
+/** Forward, and the loss of each row into `rowLosses` [batchSize]. */
+export function recordRowLosses(job: Job, feed: Feed, rowLosses: Tensor): (recorder: Recorder) => void {
+  return (recorder) => {
+    forward(job, recorder, feed, { training: false, accumulate: false, rowLosses });
   };
 }
