@@ -80,8 +80,8 @@ export interface Trainer {
   /** Updates the parameters from the gradients. */
   optimizerStep(): void;
   /**
-   * Loss (a mean unless the loss sums) of the last batch given to `step` or `backward`; NaN when it, or a gradient or parameter that an update has
-   * met since, is not finite.
+   * Loss of the last batch given to `step` or `backward`, a mean unless the loss sums; NaN when it, or a gradient or
+   * parameter that an update has met since, is not finite.
    */
   loss(): Promise<number>;
   /** Parameters by PyTorch key, row-major; without buffers. */
