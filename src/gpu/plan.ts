@@ -41,6 +41,8 @@ export interface Recorder {
   readonly device: Device;
   /** Names an intermediate that the plan will own. */
   tensor(label: string, shape: readonly number[], dtype?: DType): Tensor;
+  /** An array that kernels only read, f32 [length]: a copy that the plan will own. */
+  constant(label: string, data: Float32Array): Tensor;
   /** For a binding that the variant of a kernel does not touch. Descriptions leave it out. */
   unused(): Tensor;
   dispatch<B extends string, P extends string, C extends string>(
@@ -107,11 +109,14 @@ interface Recorded {
 interface Recording {
   readonly label: string;
   readonly owned: readonly Storage[];
+  /** What some of them hold from the start. */
+  readonly contents: ReadonlyMap<Storage, Float32Array<ArrayBuffer>>;
   readonly dispatches: readonly Recorded[];
 }
 
 function recordWork(device: Device, label: string, work: (recorder: Recorder) => void): Recording {
   const owned: Storage[] = [];
+  const contents = new Map<Storage, Float32Array<ArrayBuffer>>();
   const dispatches: Recorded[] = [];
   const tensor = (name: string, shape: readonly number[], dtype: DType = 'f32'): Tensor => {
     const bytes = elementCount(shape) * bytesPerElement[dtype];
@@ -122,6 +127,11 @@ function recordWork(device: Device, label: string, work: (recorder: Recorder) =>
   work({
     device,
     tensor,
+    constant(name, data) {
+      const made = tensor(name, [data.length]);
+      contents.set(made.storage, Float32Array.from(data));
+      return made;
+    },
     // One each time: what may be written must not be bound twice. Large enough for a step record.
     unused: () => tensor(unusedLabel, [8]),
 
@@ -141,7 +151,7 @@ function recordWork(device: Device, label: string, work: (recorder: Recorder) =>
       dispatches.push({ kernel, dynamic, constants: {}, ...request });
     },
   });
-  return { label, owned, dispatches };
+  return { label, owned, contents, dispatches };
 }
 
 /** Refuses, before anything is allocated, what the adapter cannot hold. */
@@ -242,6 +252,9 @@ function build(device: Device, recording: Recording, pipelines: readonly Pipelin
     device.allocate(params, bufferUsage.uniform | bufferUsage.copyDst);
     for (const storage of recording.owned) {
       device.allocate(storage, intermediateUsage);
+    }
+    for (const [storage, data] of recording.contents) {
+      device.gpu.queue.writeBuffer(storage.buffer as GPUBuffer, 0, data);
     }
     const paramsBuffer = params.buffer as unknown as GPUBuffer;
     device.gpu.queue.writeBuffer(paramsBuffer, 0, paramBytes);

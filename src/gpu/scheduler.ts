@@ -6,7 +6,7 @@ import { restFromGpu } from '#platform';
 import type { Device } from './device.ts';
 import type { Plan } from './plan.ts';
 import { readMapped } from './readback.ts';
-import { type Storage, type Tensor, tensorBytes } from './tensor.ts';
+import type { Storage, Tensor } from './tensor.ts';
 import { beginSpan } from './trace.ts';
 import { bufferUsage } from './usage.ts';
 
@@ -29,7 +29,7 @@ export function createRing(device: Device, label: string, stride: number, slots:
 export interface Chunk {
   /** Steps in it. */
   readonly steps: number;
-  /** One 32-bit float a step, in order. */
+  /** What each step wrote, in order: one 32-bit float, or a slot of a wider ring. */
   readonly results: Float32Array;
   /** Seconds from the later of its submit and the previous chunk's end, to its end. */
   readonly seconds: number;
@@ -65,10 +65,12 @@ const restShare = 0.8;
 const atOnce = 0.005;
 
 /**
- * A scheduler for plans that read `rings` and write one 32-bit result a slot into `results` ([slots]).
+ * A scheduler for plans that read `rings` and write into `results`: one 32-bit number a slot ([slots]), or, where that is a
+ * ring itself, all of a slot.
  */
 export function createScheduler(device: Device, rings: readonly Ring[], results: Tensor): Scheduler {
-  const slots = results.shape[0] as number;
+  const resultBytes = results.slotStride === 0 ? 4 : results.slotStride;
+  const slots = results.storage.bytes / resultBytes;
   const staging: Storage[] = [];
   const free: Storage[] = [];
   const paces = new Map<Plan, Pace>();
@@ -89,7 +91,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
         results.offset,
         destination,
         0,
-        4 * steps,
+        resultBytes * steps,
       );
     }
     queue.submit([encoder.finish()]);
@@ -100,7 +102,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
     if (ready !== undefined) return ready;
     const made: Storage = {
       label: `${results.label}.staging`,
-      bytes: tensorBytes(results),
+      bytes: resultBytes * slots,
       buffer: undefined,
     };
     device.allocate(made, bufferUsage.mapRead | bufferUsage.copyDst);
@@ -120,7 +122,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
     const expected = chunk.start + chunk.steps * secondsPerStep - now();
     await restFromGpu(restShare * Math.min(expected, targetChunkSeconds));
     const looked = now();
-    const bytes = await readMapped(device, chunk.storage.buffer as GPUBuffer, 4 * chunk.steps);
+    const bytes = await readMapped(device, chunk.storage.buffer as GPUBuffer, resultBytes * chunk.steps);
     const end = now();
     const measured = (end - chunk.start) / chunk.steps;
     if (!pace.warm) pace.warm = true;

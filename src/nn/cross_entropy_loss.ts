@@ -1,62 +1,128 @@
-// Cross-entropy of logits against class indices, https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+// Cross-entropy of logits, https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
 
-import type { Tensor } from '../gpu/tensor.ts';
+import { HeddleError } from '../errors.ts';
 import { crossEntropy } from '../ops/cross_entropy.ts';
 import { canFuseLinearCrossEntropy, linearCrossEntropy } from '../ops/linear_cross_entropy.ts';
 import { logSoftmax } from '../ops/log_softmax.ts';
 import { logSoftmaxBackward } from '../ops/log_softmax_backward.ts';
-import { meanLoss } from '../ops/mean_loss.ts';
 import { nllLoss } from '../ops/nll_loss.ts';
 import { nllLossBackward } from '../ops/nll_loss_backward.ts';
-import type { Loss } from './loss.ts';
+import { softCrossEntropy } from '../ops/soft_cross_entropy.ts';
+import { type ClassLossOptions, classLossParts } from './class_loss.ts';
+import type { ForwardContext, Gradient, Value } from './layer.ts';
+import { type Loss, type LossBatch, reduceRows } from './loss.ts';
 
-/** log-softmax and negative log-likelihood in one, averaged over the batch: PyTorch's defaults. */
-export function crossEntropyLoss(): Loss {
+/** Options of `crossEntropyLoss`, PyTorch's. */
+export interface CrossEntropyOptions extends ClassLossOptions {
+  /** How much of each target is spread over all classes alike, 0 … 1. Default 0. */
+  readonly labelSmoothing?: number | undefined;
+}
+
+/**
+ * log-softmax and negative log-likelihood in one, of targets that are class indices, or probabilities of the classes as
+ * float32 rows (PyTorch's mean of those is over the rows). A mean over a batch in which nothing has weight is 0, with
+ * gradient 0, where PyTorch's is NaN. `ignoreIndex` takes class indices alone, as in PyTorch.
+ * Throws a HeddleError `usage` for options that make no sense.
+ */
+export function crossEntropyLoss(options: CrossEntropyOptions = {}): Loss {
+  const name = 'nn.crossEntropyLoss';
+  const { labelSmoothing: smoothing = 0 } = options;
+  const { reduction, weight, ignoreIndex, scale, check } = classLossParts(name, options);
+  if (!(smoothing >= 0 && smoothing <= 1))
+    throw new HeddleError(
+      'usage',
+      `${name}: labelSmoothing ${smoothing}: expected a number from 0 to 1, such as 0.1`,
+    );
+  const plainTargets = weight === undefined && ignoreIndex === undefined && smoothing === 0;
+  const isPlain = ({ targets }: LossBatch) => plainTargets && targets.dtype !== 'f32';
+
   return {
     kind: 'cross_entropy',
-    targets: 'classes',
-    scale: ({ rows }) => 1 / rows,
-    forward(context, logits, { targets, step, losses }, gradient) {
-      const { recorder } = context;
+    reduction,
+    targets: ignoreIndex === undefined ? 'either' : 'classes',
+    ignoreIndex,
+    scale,
+    check,
+    forward(context, logits, batch, gradient) {
+      if (isPlain(batch)) return plainForward(context, logits, batch, gradient);
+      const { recorder, fused } = context;
+      const { targets, step, rowLosses } = batch;
       const label = 'loss';
-      const mean = (rowLoss: Tensor) =>
-        meanLoss(recorder, { label: `${label}.mean`, rowLoss, out: losses, step });
-      if (context.fused) {
-        const { rowLoss, dLogits } = crossEntropy(recorder, {
-          label: `${label}.cross_entropy`,
-          logits: logits.tensor,
-          targets,
-          step,
-          gradient,
-        });
-        mean(rowLoss);
-        return () => ({ tensor: dLogits, masked: false });
-      }
-      const logProbability = logSoftmax(recorder, { label: `${label}.log_softmax`, x: logits.tensor });
-      mean(nllLoss(recorder, { label: `${label}.nll`, logProbability, targets, step }));
+      const x = fused
+        ? logits.tensor
+        : logSoftmax(recorder, { label: `${label}.log_softmax`, x: logits.tensor });
+      const { rowLoss, dx } = softCrossEntropy(recorder, {
+        label: `${label}.soft_cross_entropy`,
+        x,
+        targets,
+        weight: weight && recorder.constant(`${label}.weight`, weight),
+        smoothing,
+        ignoreIndex,
+        log: !fused,
+        step,
+        gradient,
+        rowLoss: rowLosses,
+      });
+      reduceRows(recorder, rowLoss, batch);
       return () => {
-        const columns = logits.tensor.shape[1] as number;
-        const dy = nllLossBackward(recorder, { label: `${label}.nll.backward`, targets, columns, step });
-        const dx = logSoftmaxBackward(recorder, {
-          label: `${label}.log_softmax.backward`,
-          dy,
-          y: logProbability,
-        });
-        return { tensor: dx, masked: false };
+        if (fused) return { tensor: dx, masked: false };
+        const backward = { label: `${label}.log_softmax.backward`, dy: dx, y: x };
+        return { tensor: logSoftmaxBackward(recorder, backward), masked: false };
       };
     },
-    forwardLinear(context, { label, x, weight, bias }, batch, gradient) {
+    forwardLinear(context, { label, x, weight: matrix, bias }, batch, gradient) {
       const { avoided } = context.recorder.device;
-      if (avoided.has('linear_cross_entropy') || !canFuseLinearCrossEntropy(x, weight)) return undefined;
+      if (!isPlain(batch) || batch.rowLosses !== undefined) return undefined;
+      if (avoided.has('linear_cross_entropy') || !canFuseLinearCrossEntropy(x, matrix)) return undefined;
       const { logits, dLogits } = linearCrossEntropy(context.recorder, {
         label: `${label}.cross_entropy`,
         x,
-        weight,
+        weight: matrix,
         bias,
         ...batch,
         gradient,
       });
       return { logits, pullback: () => ({ tensor: dLogits, masked: false }) };
     },
+  };
+}
+
+/** Class indices that all count the same, in the kernels made for them. */
+function plainForward(
+  context: ForwardContext,
+  logits: Value,
+  batch: LossBatch,
+  gradient: boolean,
+): () => Gradient {
+  const { recorder } = context;
+  const { targets, step, rowLosses: rowLoss } = batch;
+  const label = 'loss';
+  if (context.fused) {
+    const made = crossEntropy(recorder, {
+      label: `${label}.cross_entropy`,
+      logits: logits.tensor,
+      targets,
+      step,
+      gradient,
+      rowLoss,
+    });
+    reduceRows(recorder, made.rowLoss, batch);
+    return () => ({ tensor: made.dLogits, masked: false });
+  }
+  const logProbability = logSoftmax(recorder, { label: `${label}.log_softmax`, x: logits.tensor });
+  reduceRows(
+    recorder,
+    nllLoss(recorder, { label: `${label}.nll`, logProbability, targets, step, rowLoss }),
+    batch,
+  );
+  return () => {
+    const columns = logits.tensor.shape[1] as number;
+    const dy = nllLossBackward(recorder, { label: `${label}.nll.backward`, targets, columns, step });
+    const dx = logSoftmaxBackward(recorder, {
+      label: `${label}.log_softmax.backward`,
+      dy,
+      y: logProbability,
+    });
+    return { tensor: dx, masked: false };
   };
 }

@@ -2,16 +2,26 @@
 
 export { gelu, leakyRelu, sigmoid, silu, tanh } from './activation.ts';
 export { avgPool2d } from './avg_pool2d.ts';
+export type { ClassLossOptions } from './class_loss.ts';
 export { type Conv2dOptions, conv2d } from './conv2d.ts';
-export { crossEntropyLoss } from './cross_entropy_loss.ts';
+export { type CrossEntropyOptions, crossEntropyLoss } from './cross_entropy_loss.ts';
 export { dropout } from './dropout.ts';
 export { flatten } from './flatten.ts';
 export type { Size } from './images.ts';
 export * as init from './init.ts';
 export type { Forward, ForwardContext, Gradient, Layer, Parameter, Value } from './layer.ts';
 export { type LinearOptions, linear } from './linear.ts';
-export type { Loss, LossBatch } from './loss.ts';
+export type { HostTargets, Loss, LossBatch, Reduction } from './loss.ts';
 export { maxPool2d } from './max_pool2d.ts';
+export { nllLoss } from './nll_loss.ts';
+export {
+  bceWithLogitsLoss,
+  huberLoss,
+  l1Loss,
+  mseLoss,
+  type PointwiseLossOptions,
+  smoothL1Loss,
+} from './pointwise_loss.ts';
 export type { PoolOptions } from './pool2d.ts';
 export { relu } from './relu.ts';
 export { residual } from './residual.ts';

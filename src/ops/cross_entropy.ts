@@ -10,11 +10,18 @@ import { crossEntropy as kernel } from './kernels.generated.ts';
  */
 export function crossEntropy(
   recorder: Recorder,
-  options: { label: string; logits: Tensor; targets: Tensor; step: Tensor; gradient: boolean },
+  options: {
+    label: string;
+    logits: Tensor;
+    targets: Tensor;
+    step: Tensor;
+    gradient: boolean;
+    rowLoss?: Tensor | undefined;
+  },
 ): { rowLoss: Tensor; dLogits: Tensor } {
   const { label, logits, targets, step, gradient } = options;
   const [rows, columns] = logits.shape as [number, number];
-  const rowLoss = recorder.tensor(label, [rows]);
+  const rowLoss = options.rowLoss ?? recorder.tensor(label, [rows]);
   // Without the gradient the binding stays, with room for nothing.
   const dLogits = recorder.tensor(`${label}.gradient`, gradient ? logits.shape : [4]);
   recorder.dispatch(kernel, {

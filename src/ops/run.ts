@@ -58,14 +58,24 @@ function withGuard(tensor: Tensor): Tensor {
   return { ...tensor, shape: [bytes / bytesPerElement[tensor.dtype]] };
 }
 
-/** A recorder whose tensors are guarded (and listed in `made`), and which binds guards with the data they guard. */
-function guardingRecorder(recorder: Recorder, made: Tensor[]): Recorder {
+/**
+ * A recorder whose tensors are guarded (and listed in `made`, or in `constants`), and which binds guards with the data they
+ * guard.
+ */
+function guardingRecorder(recorder: Recorder, made: Tensor[], constants: Tensor[]): Recorder {
   return {
     device: recorder.device,
     tensor(label, shape, dtype = 'f32') {
       const whole = recorder.tensor(label, [guardedBytes(shape, dtype) / 4], 'u32');
       const tensor = view(whole.storage, label, shape, { dtype, offset: alignment });
       made.push(tensor);
+      return tensor;
+    },
+    constant(label, data) {
+      const bytes = guarded(guardedBytes([data.length], 'f32'), nan, data);
+      const whole = recorder.constant(label, new Float32Array(bytes.buffer));
+      const tensor = view(whole.storage, label, [data.length], { offset: alignment });
+      constants.push(tensor);
       return tensor;
     },
     unused: () => recorder.unused(),
@@ -104,6 +114,7 @@ export async function run<Names extends string, Results extends string>(
 ): Promise<Record<Results, Float32Array | Uint32Array>> {
   const uploaded: Tensor[] = [];
   const made: Tensor[] = [];
+  const constants: Tensor[] = [];
   const place = (name: string, { data, shape }: HostTensor): Tensor => {
     const dtype = dtypeOf(data);
     if (data.length !== elementCount(shape)) {
@@ -123,7 +134,7 @@ export async function run<Names extends string, Results extends string>(
       Object.entries<HostTensor>(inputs).map(([name, host]) => [name, place(name, host)]),
     ) as Record<Names, Tensor>;
     const plan = await record(device, 'run', 1, (recorder) => {
-      outputs = work(guardingRecorder(recorder, made), placed);
+      outputs = work(guardingRecorder(recorder, made, constants), placed);
     });
     try {
       for (const { storage } of made) {
@@ -134,12 +145,12 @@ export async function run<Names extends string, Results extends string>(
       plan.encode(pass, 0);
       pass.end();
       device.gpu.queue.submit([encoder.finish()]);
-      const all = [...uploaded, ...made];
+      const all = [...uploaded, ...made, ...constants];
       const whole = await readAll(device, [...new Set(all.map(({ storage }) => storage))]);
       const contents = new Map(
         all.map((tensor) => {
           const bytes = whole.get(tensor.storage) as ArrayBuffer;
-          return [tensor.storage, unguard(bytes, tensor, uploaded.includes(tensor) ? nan : poison)];
+          return [tensor.storage, unguard(bytes, tensor, made.includes(tensor) ? poison : nan)];
         }),
       );
       const results = {} as Record<Results, Float32Array | Uint32Array>;

@@ -21,6 +21,7 @@ import {
 import { activationTrials } from './trials-activation.ts';
 import { convTrials } from './trials-conv.ts';
 import { dropoutTrials } from './trials-dropout.ts';
+import { lossTrials } from './trials-losses.ts';
 import { optimTrials } from './trials-optim.ts';
 
 function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
@@ -97,6 +98,7 @@ export const trials: Trials<KernelName> = {
   matmul: checkMatmul,
   matmul_subgroup: checkMatmul,
   ...activationTrials,
+  ...lossTrials,
 
   bias_add({ count, whole }) {
     const [x, bias] = [whole(count('x'), 2047), whole(count('bias'), 2047)];

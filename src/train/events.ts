@@ -9,7 +9,7 @@ export interface StepEvent {
   readonly step: number;
   /** Samples of this epoch seen up to and including this step. */
   readonly samples: number;
-  /** The batch's mean loss before the step's update. */
+  /** The batch's loss, a mean unless the loss sums, before the step's update. */
   readonly loss: number;
   /** Learning rate used by this step. */
   readonly lr: number;
@@ -31,7 +31,7 @@ export interface ProgressEvent {
 
 /** The result of evaluating a data set. */
 export interface Evaluation {
-  /** Mean over the batches of the batches' mean losses, as PyTorch's tutorial computes it. */
+  /** Mean over the batches of the batches' losses, as PyTorch's tutorial computes it. */
   readonly loss: number;
   /** Share of rows whose largest logit is the target class, 0…1; NaN where targets are real values. */
   readonly accuracy: number;
@@ -51,7 +51,7 @@ export interface EpochEvent {
   /** Training time of the epoch in seconds, without evaluation. */
   readonly seconds: number;
   readonly samplesPerSecond: number;
-  /** Mean over the epoch's batches of their mean losses. */
+  /** Mean over the epoch's batches of their losses. */
   readonly train: { readonly loss: number };
   readonly validation?: Evaluation;
 }

@@ -60,6 +60,7 @@ export function outputOf({ model, loss }: Pick<Job, 'model' | 'loss'>, spec: Inp
         `the model gives rows of ${shape}; the loss expects one row of logits each`,
       );
     }
+    loss.check?.(output);
     return output;
   }
   const target = `[${targetShape.join(', ')}]`;
@@ -73,6 +74,7 @@ export function outputOf({ model, loss }: Pick<Job, 'model' | 'loss'>, spec: Inp
       'shape',
       `the model gives rows of ${shape}, the targets are rows of ${target}: expected the same shape`,
     );
+  loss.check?.(output);
   return output;
 }
 
@@ -80,6 +82,8 @@ interface ForwardOptions {
   readonly training: boolean;
   readonly accumulate: boolean;
   readonly update?: Update;
+  /** Where the rows' losses go, when they are wanted. */
+  readonly rowLosses?: Tensor;
 }
 
 function forward(job: Job, recorder: Recorder, feed: Feed, options: ForwardOptions): LossForward {
@@ -99,7 +103,7 @@ function forward(job: Job, recorder: Recorder, feed: Feed, options: ForwardOptio
     ...(options.update === undefined ? {} : { update: options.update }),
   };
   const x: Value = { tensor: inputs, needsGradient: false, maskable: false, channelsLast: false };
-  const batch = { targets, step, losses: feed.results };
+  const batch = { targets, step, losses: feed.results, rowLosses: options.rowLosses };
   return forwardLoss(job.model, context, x, '', {
     of: (logits) => loss.forward(context, logits, batch, options.training),
     ofLinear: (linear) => loss.forwardLinear?.(context, linear, batch, options.training),
@@ -164,5 +168,12 @@ export function recordEvaluation(
     const { ignoreIndex } = job.loss;
     if (counts !== undefined)
       confusion(recorder, { label: 'metrics.confusion', logits, targets, counts, step, ignoreIndex });
+  };
+}
+
+/** Forward, and the loss of each row into `rowLosses` [batchSize]. */
+export function recordRowLosses(job: Job, feed: Feed, rowLosses: Tensor): (recorder: Recorder) => void {
+  return (recorder) => {
+    forward(job, recorder, feed, { training: false, accumulate: false, rowLosses });
   };
 }

@@ -13,7 +13,7 @@ import {
 import { type DispatchProfile, profilePlan } from '../gpu/profiler.ts';
 import { read } from '../gpu/readback.ts';
 import { createScheduler, type Scheduler } from '../gpu/scheduler.ts';
-import { type Storage, type Tensor, view } from '../gpu/tensor.ts';
+import { alignUp, type Storage, type Tensor, view } from '../gpu/tensor.ts';
 import { bufferUsage } from '../gpu/usage.ts';
 import type { Evaluation, ProgressEvent } from './events.ts';
 import { createFeed, type Feed, type InputSpec } from './feed.ts';
@@ -23,10 +23,11 @@ import {
   recordBackward,
   recordEvaluation,
   recordOptimizer,
+  recordRowLosses,
   recordStep,
 } from './plans.ts';
 
-/** The plans of a session. `accumulate` and `optimizer` are made when first asked for. */
+/** The plans of a session. Those of backward, the optimizer and `losses` are made when first asked for. */
 export interface Session {
   readonly feed: Feed;
   readonly scheduler: Scheduler;
@@ -42,6 +43,8 @@ export interface Session {
     epoch: number,
     signal?: AbortSignal,
   ): AsyncGenerator<ProgressEvent, Evaluation | undefined>;
+  /** The loss of each row of a loader's epoch 0, in its order. */
+  losses(loader: DataLoader): Promise<Float32Array<ArrayBuffer>>;
   /** Times each dispatch of the step on what lies in slot 0, with all rows and learning rate 0. */
   profile(repeats: number): Promise<DispatchProfile[]>;
   destroy(): void;
@@ -76,6 +79,29 @@ function createCounts(device: Device, classes: number): Tensor {
   const storage: Storage = { label: 'metrics.confusion', bytes, buffer: undefined };
   device.allocate(storage, bufferUsage.storage | bufferUsage.copySrc | bufferUsage.copyDst);
   return view(storage, storage.label, [classes + 1, classes], { dtype: 'u32' });
+}
+
+/** What brings the rows' losses back. */
+interface RowLosses {
+  readonly plan: Plan;
+  readonly scheduler: Scheduler;
+  /** A ring of [batchSize]. */
+  readonly ring: Tensor;
+}
+
+function createRowLosses(device: Device, job: Job, feed: Feed): RowLosses {
+  const batchSize = feed.inputs.shape[0] as number;
+  const slotStride = alignUp(4 * batchSize);
+  const storage: Storage = { label: 'losses.rows', bytes: feed.slots * slotStride, buffer: undefined };
+  device.allocate(storage, bufferUsage.storage | bufferUsage.copySrc);
+  const ring = view(storage, storage.label, [batchSize], { slotStride });
+  try {
+    const plan = recordNow(device, 'losses', feed.slots, recordRowLosses(job, feed, ring));
+    return { plan, ring, scheduler: createScheduler(device, feed.rings, ring) };
+  } catch (error) {
+    device.release(storage);
+    throw error;
+  }
 }
 
 function release(device: Device, parts: Parts): void {
@@ -139,6 +165,7 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
   const scheduler = createScheduler(device, feed.rings, feed.results);
   let accumulate: Plan | undefined;
   let optimizer: Plan | undefined;
+  let rowLosses: RowLosses | undefined;
   return {
     feed,
     scheduler,
@@ -200,6 +227,30 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       const counted = ranks.reduce((total, one) => total + one, 0);
       return { loss, accuracy: correct / counted, confusion: confusion, ranks };
     },
+    async losses(loader) {
+      rowLosses ??= createRowLosses(device, job, feed);
+      const { plan, scheduler: rowScheduler, ring } = rowLosses;
+      const all = new Float32Array(loader.rows);
+      const batches = loader.epoch(0)[Symbol.iterator]();
+      const rows: number[] = [];
+      const fill = (slot: number) => {
+        const next = batches.next();
+        if (next.done === true) return false;
+        feed.write(slot, next.value, { number: 0, draw: 0 });
+        rows.push(next.value.rows);
+        return true;
+      };
+      let end = 0;
+      for await (const { steps, results } of rowScheduler.run(plan, fill)) {
+        for (let step = 0; step < steps; step++) {
+          const start = (step * ring.slotStride) / 4;
+          const count = rows.shift() as number;
+          all.set(results.subarray(start, start + count), end);
+          end += count;
+        }
+      }
+      return all;
+    },
     profile(repeats) {
       const rows = feed.inputs.shape[0] as number;
       feed.writeStep(0, { rows, scale: 1 / rows, number: 1, lr: 0 });
@@ -208,8 +259,10 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       return profilePlan(device, stepPlan, { slot: 0, repeats });
     },
     destroy() {
-      for (const plan of [stepPlan, evaluationPlan, accumulate, optimizer]) plan?.destroy();
+      for (const plan of [stepPlan, evaluationPlan, accumulate, optimizer, rowLosses?.plan]) plan?.destroy();
       scheduler.destroy();
+      rowLosses?.scheduler.destroy();
+      if (rowLosses !== undefined) device.release(rowLosses.ring.storage);
       release(device, parts);
     },
   };

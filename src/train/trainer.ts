@@ -70,6 +70,12 @@ export interface Trainer {
   fit(train: DataLoader, options: FitOptions): AsyncGenerator<TrainEvent, void, void>;
   /** Loss, accuracy and confusion counts over a loader's data; the weights stay as they are. */
   evaluate(loader: DataLoader): Promise<Evaluation>;
+  /**
+   * The loss of every row of a loader's data, in the order of its epoch 0, as PyTorch's reduction 'none' gives it; of losses
+   * that compare element by element the mean over a row's elements. The weights stay as they are. NaN where a row's model
+   * output, or its loss, is not finite.
+   */
+  losses(loader: DataLoader): Promise<Float32Array>;
   /** Forward, loss, gradients and update for one batch. Returns when submitted, not when done. */
   step(batch: Batch): void;
   /** Sets all gradients to 0. */
@@ -82,8 +88,8 @@ export interface Trainer {
   /** Updates the parameters from the gradients. */
   optimizerStep(): void;
   /**
-   * Mean loss of the last batch given to `step` or `backward`; NaN when it, or a gradient or parameter that an update has
-   * met since, is not finite.
+   * Loss of the last batch given to `step` or `backward`, a mean unless the loss sums; NaN when it, or a gradient or
+   * parameter that an update has met since, is not finite.
    */
   loss(): Promise<number>;
   /** Parameters by PyTorch key, row-major; without buffers. */
@@ -148,8 +154,14 @@ function clipOf({ clipGradNorm, clipGradValue }: TrainerOptions): Clip | undefin
 
 /** Puts a model on a device, ready to train. Throws a HeddleError when it does not fit there. */
 export async function createTrainer(device: Device, options: TrainerOptions): Promise<Trainer> {
-  const { optimizer, batchSize } = options;
+  const { loss, optimizer, batchSize } = options;
   checkSize('createTrainer: batchSize', batchSize);
+  if (loss.reduction === 'none')
+    throw new HeddleError(
+      'usage',
+      `createTrainer: ${loss.kind} with reduction 'none' gives a number a row, and training needs one a batch: take 'mean' ` +
+        "or 'sum'. trainer.losses(loader) gives the rows' losses by either.",
+    );
   const settings = settingsOf(options);
   const arenas = createArenas(device, options);
   const job: Job = { ...settings, arenas };
@@ -242,6 +254,16 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
         let next = await progress.next();
         while (next.done !== true) next = await progress.next();
         return next.value as Evaluation;
+      } finally {
+        busy = false;
+      }
+    },
+    async losses(loader) {
+      claim();
+      busy = true;
+      try {
+        const session = await sessionFor(loader);
+        return await session.losses(loader);
       } finally {
         busy = false;
       }

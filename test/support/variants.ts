@@ -4,6 +4,7 @@
 import type { ConstantValues, KernelSpec } from '../../src/gpu/kernel.ts';
 import { activationKinds } from '../../src/ops/activation.ts';
 import { allMatmulVariants } from '../../src/ops/matmul_variants.ts';
+import { pointwiseKinds } from '../../src/ops/pointwise_loss.ts';
 
 /** u32 constants that no launcher sets: they keep the value written in the file. */
 const writtenInFile: Readonly<Record<string, readonly string[]>> = {
@@ -13,6 +14,7 @@ const writtenInFile: Readonly<Record<string, readonly string[]>> = {
   matmul: ['TILE_K'],
   mean_loss: ['THREADS'],
   sum_squares: ['THREADS'],
+  pointwise_loss: ['THREADS'],
 };
 
 const kinds = Object.values(activationKinds).map(({ code }) => ({ KIND: code }));
@@ -26,6 +28,7 @@ const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, nu
   matmul_subgroup: allMatmulVariants
     .filter(({ core }) => core === 'subgroup')
     .map(({ lanes, constants }) => ({ LANES: lanes, ...constants })),
+  pointwise_loss: Object.values(pointwiseKinds).map((KIND) => ({ KIND })),
 };
 
 /** What no launcher asks for, each with the reason. A rule holds for every kernel that has the constants it names. */
@@ -42,6 +45,10 @@ const rules: readonly { readonly reason: string; forbids(values: ConstantValues)
   {
     reason: 'rows are summed of a transposed A, as the gradient of a bias needs it',
     forbids: (v) => v.ROW_SUMS === true && v.A_TRANSPOSED === false,
+  },
+  {
+    reason: 'of the pointwise losses, BCE alone has weights',
+    forbids: (v) => v.KIND !== undefined && v.KIND !== pointwiseKinds.bceWithLogits && v.WEIGHTED === true,
   },
   {
     reason: 'an SGD step takes the product as it is',
