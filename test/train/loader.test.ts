@@ -15,11 +15,11 @@ const images = () =>
     classes: ['a', 'b', 'c'],
   });
 
-function trainerOf(inFeatures: number) {
+function trainerOf(inFeatures: number, loss = nn.crossEntropyLoss()) {
   manualSeed(7);
   const model = nn.sequential(nn.flatten(), nn.linear(inFeatures, 3));
   const optimizer = optim.sgd({ lr: 0.1 });
-  return createTrainer(device(), { model, loss: nn.crossEntropyLoss(), optimizer, batchSize: 8 });
+  return createTrainer(device(), { model, loss, optimizer, batchSize: 8 });
 }
 
 it('rows may have another shape and another type after their transforms', async () => {
@@ -46,7 +46,7 @@ it('normalising by nothing changes nothing but who divides by 255', async () => 
 });
 
 it('a loss of classes refuses real-valued targets, with both sides named', async () => {
-  const trainer = await trainerOf(2);
+  const trainer = await trainerOf(2, nn.nllLoss());
   const rows = { inputs: floats(8, 1), inputShape: [2] };
   const values = fromArrays({ ...rows, targets: floats(12, 2), targetShape: [3] });
   const refused = trainer.fit(dataLoader(values, { batchSize: 2 }), { epochs: 1 }).next();
