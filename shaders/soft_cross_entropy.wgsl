@@ -85,12 +85,11 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (!PROBABILITIES) {
     counts = expected[row] != params.ignored;
   }
-  var sum = 1.0;
+  var sum = 0.0;
   var log_sum = 0.0;
   if (LOG) {
     largest = 0.0;
   } else {
-    sum = 0.0;
     for (var j = 0u; j < params.columns; j++) {
       sum += exp(x[start + j] - largest);
     }

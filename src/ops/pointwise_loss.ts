@@ -34,7 +34,8 @@ export function pointwiseLoss(
   const [rows = 1, ...rest] = x.shape;
   const columns = elementCount(rest);
   const rowLoss = options.rowLoss ?? recorder.tensor(label, [rows]);
-  const dx = gradient ? recorder.tensor(`${label}.gradient`, x.shape) : recorder.unused();
+  // Without the gradient the binding stays, with room for nothing.
+  const dx = recorder.tensor(`${label}.gradient`, gradient ? x.shape : [4]);
   recorder.dispatch(kernel, {
     label,
     bindings: { x, wanted: targets, weight: weight ?? recorder.unused(), row_loss: rowLoss, dx, step },

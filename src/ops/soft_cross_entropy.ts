@@ -39,7 +39,8 @@ export function softCrossEntropy(
   } = options;
   const [rows, columns] = x.shape as [number, number];
   const rowLoss = options.rowLoss ?? recorder.tensor(label, [rows]);
-  const dx = gradient ? recorder.tensor(`${label}.gradient`, x.shape) : recorder.unused();
+  // Without the gradient the binding stays, with room for nothing.
+  const dx = recorder.tensor(`${label}.gradient`, gradient ? x.shape : [4]);
   recorder.dispatch(kernel, {
     label,
     bindings: { x, expected: targets, weight: weight ?? recorder.unused(), row_loss: rowLoss, dx, step },

@@ -297,6 +297,14 @@ describe.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
   });
 });
 
+it('probabilities are no classes, whatever class is ignored', async () => {
+  const inputs = { x: f32([0, 0], 1, 2), targets: f32([0, 1], 1, 2), step: stepRecord({ rows: 1 }) };
+  const { rowLoss } = await run(device(), inputs, (r, t) => ({
+    rowLoss: softCrossEntropy(r, { label, ...t, ignoreIndex: 0, gradient: false }).rowLoss,
+  }));
+  expect(rowLoss[0]).toBeCloseTo(Math.LN2, 5);
+});
+
 it('the gradient of L1 and smooth L1 at no difference is 0', async () => {
   const inputs = { x: f32([0, -0, 3, 1e30], 1, 4), step: stepRecord({ rows: 1, scale: 1 }) };
   const found = await run(device(), inputs, (r, { x, step }) =>
@@ -338,6 +346,15 @@ it('binary cross-entropy keeps its relative accuracy where the model is right an
     expectWithin(`bce ${kind}, loss`, found.rowLoss, expected.rowLoss);
     expectWithin(`bce ${kind}, gradient`, found.dx, expected.gradient);
   }
+});
+
+it('binary cross-entropy at 0 is log 2, by a series that needs all its terms', async () => {
+  const inputs = { x: f32([0], 1, 1), targets: f32([1], 1, 1), step: stepRecord({ rows: 1 }) };
+  const { rowLoss } = await run(device(), inputs, (r, t) => ({
+    rowLoss: pointwiseLoss(r, { label, kind: 'bceWithLogits', ...t, gradient: false }).rowLoss,
+  }));
+  // exp(0) is 1 on every driver that we know; the series is within 12u, and sums and products round three times more.
+  expectWithin('bce at 0', rowLoss, [{ value: Math.LN2, bound: 15 * u * Math.LN2 }]);
 });
 
 it('the reference’s bounds are small: losses within 1e-4 of themselves', () => {
