@@ -86,14 +86,53 @@ it.each([
 });
 
 it('clip_gradient adds 1e-6 to the norm, as PyTorch does', async () => {
-  const { gradient } = await run(device(), { gradient: f32([3e-6, 4e-6], 2) }, (r, { gradient }) => {
-    clipGradientNorm(r, { label, gradient, limit: 3e-6 });
+  const { gradient } = await run(device(), { gradient: f32([3e-9, 4e-9], 2) }, (r, { gradient }) => {
+    clipGradientNorm(r, { label, gradient, limit: 1e-9 });
     return { gradient };
   });
-  expectWithin('clip_gradient', gradient, [
-    { value: 1.5e-6, bound: 1e-12 },
-    { value: 2e-6, bound: 1e-12 },
-  ]);
+  // The norm is next to nothing: what rounds is the quotient (5 u) and products (2 u each).
+  const factor = 1e-9 / (5e-9 + 1e-6);
+  expectWithin(
+    'clip_gradient',
+    gradient,
+    [3e-9, 4e-9].map((v) => ({ value: factor * v, bound: 10 * reference.u * factor * v })),
+  );
+});
+
+it('clip_gradient clips gradients that are all huge, or all but one', async () => {
+  const all = [
+    [1e20, -1e20, 1e20],
+    [3e38, 3e38, -3e38],
+    [1e20, 1, 0],
+  ].map((values) => ({ gradient: f32(values, values.length) }));
+  const found = await runEach(device(), all, (r, { gradient }) => {
+    clipGradientNorm(r, { label, gradient, limit: 2 });
+    return { gradient };
+  });
+  all.forEach(({ gradient }, i) => {
+    const norm = Math.hypot(...gradient.data);
+    const expected = Array.from(gradient.data, (v) => ({
+      value: (2 * v) / norm,
+      bound: 40 * reference.u * Math.abs((2 * v) / norm),
+    }));
+    expectWithin('clip_gradient', found[i]?.gradient ?? [], expected);
+  });
+});
+
+it('clip_gradient sees what is not finite in any of many parts', async () => {
+  const parts = 200;
+  const size = 256 * parts;
+  const trials = [0, 3, 63, 64, 70, parts - 1].map((part) => ({
+    gradient: f32(floats(size, part).with(256 * part + 5, Number.NaN), size),
+  }));
+  const found = await runEach(device(), trials, (r, { gradient }) => {
+    clipGradientNorm(r, { label, gradient, limit: 0.1 });
+    return { gradient };
+  });
+  trials.forEach(({ gradient }, i) => {
+    const same = Array.from(gradient.data, (value) => ({ value, bound: 0 }));
+    expectWithin('clip_gradient broken', found[i]?.gradient ?? [], same);
+  });
 });
 
 it('clip_gradient keeps every value within the limit, and what is not finite as it is', async () => {
