@@ -65,7 +65,7 @@ export function oneCycleLr(options: OneCycleOptions): Schedule {
   const between =
     annealStrategy === 'cos'
       ? cosineBetween
-      : (from: number, to: number, share: number) => from + (to - from) * share;
+      : (from: number, to: number, share: number) => from * (1 - share) + to * share; // exact at both ends
 
   const schedule = closedForm('oneCycleLr', every, (t, _base, group) => {
     if (t > total - 1) {
