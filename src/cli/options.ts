@@ -4,28 +4,8 @@
 import type { Command } from 'commander';
 import * as v from 'valibot';
 import { HeddleError } from '../errors.ts';
-
-const wholeNumber = (least: number) => {
-  const expected = `a whole number of at least ${least}`;
-  return v.pipe(
-    v.string(),
-    v.regex(/^\d+$/, expected),
-    v.transform(Number),
-    v.safeInteger(`${expected} and at most ${Number.MAX_SAFE_INTEGER}`),
-    v.minValue(least, expected),
-  );
-};
-
-const positiveNumber = v.pipe(
-  v.string(),
-  v.regex(/^\+?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i, 'a positive number such as 1e-3'),
-  v.transform(Number),
-  // The GPU computes in float32: what is 0 or infinite there is no learning rate.
-  v.check(
-    (n) => Math.fround(n) > 0 && Number.isFinite(Math.fround(n)),
-    'a positive number that float32 can hold',
-  ),
-);
+import { scheduleSpec } from './schedule.ts';
+import { oneOf, positiveNumber, wholeNumber } from './values.ts';
 
 const sizes = 'whole numbers of at least 1, separated by commas, such as 512,512';
 const sizeList = v.pipe(
@@ -34,9 +14,6 @@ const sizeList = v.pipe(
   v.transform((text) => text.split(',').map(Number)),
   v.everyItem((n) => Number.isSafeInteger(n) && n >= 1, sizes),
 );
-
-const oneOf = <const Names extends readonly string[]>(...names: Names) =>
-  v.picklist(names, names.length === 1 ? names[0] : `one of ${names.join(', ')}`);
 
 const text = (what: string) => v.pipe(v.string(), v.nonEmpty(what));
 const flag = v.optional(v.boolean(), false);
@@ -49,6 +26,7 @@ const fields = {
   batchSize: wholeNumber(1),
   lr: positiveNumber,
   optimizer: oneOf('sgd'),
+  schedule: v.exactOptional(scheduleSpec),
   hidden: sizeList,
   seed: wholeNumber(0),
   shuffle: flag,
@@ -152,6 +130,7 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   batchSize: ['--batch-size <n>', 'samples in a step', '64'],
   lr: ['--lr <x>', 'learning rate', '1e-3'],
   optimizer: ['--optimizer <name>', 'sgd', 'sgd'],
+  schedule: ['--schedule <spec>', 'how the learning rate changes, see below; e.g. cosine or step:size=3'],
   hidden: ['--hidden <sizes>', 'sizes of the hidden layers', '512,512'],
   seed: ['--seed <n>', 'the same numbers as torch.manual_seed(n)', '0'],
   shuffle: ['--shuffle', 'a new order each epoch, as DataLoader(shuffle=True)'],

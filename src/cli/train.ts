@@ -23,6 +23,8 @@ import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
 import { buildModel, countParameters, modelText, refuseTooLarge, type Shape } from './model.ts';
 import { declare, parseOptions, type TrainOptions, trainOptions } from './options.ts';
 import { createRunFolder, type RunFolder, refuseUsed, runFiles } from './run-folder.ts';
+import { makeSchedule } from './schedule.ts';
+import { scheduleHelp } from './schedule-kinds.ts';
 import type { Session } from './session.ts';
 import { adapterFacts, adapterText, type RunEvent, type Sink, textSink } from './sinks.ts';
 import { count } from './table.ts';
@@ -31,12 +33,14 @@ import type { Sound } from './verdicts.ts';
 import { versions } from './versions.ts';
 
 const examples = `
+${scheduleHelp}
 Results go to stdout, progress to stderr; the run is kept in runs/.
 Ctrl-C stops after the current step and keeps the weights; a second one stops at once.
 
 Examples:
   heddle train                                      the tutorial's run: 10 epochs, about 71 %
   heddle train --epochs 2 --hidden 256 --lr 0.05
+  heddle train --lr 0.1 --schedule warmup:steps=500/cosine
   heddle train --dataset synthetic --epochs 1       without data or network
   heddle train --json | jq 'select(.type == "epoch").validation.accuracy'`;
 
@@ -63,6 +67,7 @@ export function registerTrain(program: Command, session: Session): void {
     'batchSize',
     'lr',
     'optimizer',
+    'schedule',
     'hidden',
     'seed',
     'shuffle',
@@ -145,6 +150,9 @@ interface Job {
 async function runTraining({ options, session, sound, data, shape, trainer }: Job): Promise<number> {
   const { watch } = session;
   const { batchSize, shuffle, epochs, logEvery } = options;
+  const loader = dataLoader(data.train, { batchSize, shuffle });
+  const length = { epochs, stepsPerEpoch: loader.batches, lr: options.lr };
+  const schedule = options.schedule === undefined ? undefined : makeSchedule(options.schedule, length);
   const folder = createRunFolder({
     kind: 'mlp',
     ...(options.out === undefined ? {} : { out: options.out }),
@@ -181,9 +189,10 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
     folder.event(run);
     writer.event(run);
     const outcome = await follow({
-      events: trainer.fit(dataLoader(data.train, { batchSize, shuffle }), {
+      events: trainer.fit(loader, {
         epochs,
         logEvery,
+        ...(schedule && { schedule }),
         validate: dataLoader(data.test, { batchSize }),
         signal: watch.signal,
       }),
