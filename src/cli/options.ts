@@ -5,30 +5,8 @@ import type { Command } from 'commander';
 import * as v from 'valibot';
 import { HeddleError } from '../errors.ts';
 import { modelNames } from './model.ts';
-
-const wholeNumber = (least: number) => {
-  const expected = `a whole number of at least ${least}`;
-  return v.pipe(
-    v.string(),
-    v.regex(/^\d+$/, expected),
-    v.transform(Number),
-    v.safeInteger(`${expected} and at most ${Number.MAX_SAFE_INTEGER}`),
-    v.minValue(least, expected),
-  );
-};
-
-const decimal = /^\+?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-
-const positiveNumber = v.pipe(
-  v.string(),
-  v.regex(decimal, 'a positive number such as 1e-3'),
-  v.transform(Number),
-  // The GPU computes in float32: what is 0 or infinite there is no learning rate.
-  v.check(
-    (n) => Math.fround(n) > 0 && Number.isFinite(Math.fround(n)),
-    'a positive number that float32 can hold',
-  ),
-);
+import { scheduleSpec } from './schedule.ts';
+import { decimal, oneOf, positiveNumber, wholeNumber } from './values.ts';
 
 const atLeastZero = v.pipe(
   v.string(),
@@ -52,9 +30,6 @@ const sizeList = v.pipe(
   v.transform((text) => text.split(',').map(Number)),
   v.everyItem((n) => Number.isSafeInteger(n) && n >= 1, sizes),
 );
-
-const oneOf = <const Names extends readonly string[]>(...names: Names) =>
-  v.picklist(names, names.length === 1 ? names[0] : `one of ${names.join(', ')}`);
 
 const text = (what: string) => v.pipe(v.string(), v.nonEmpty(what));
 const flag = v.optional(v.boolean(), false);
@@ -97,6 +72,7 @@ const fields = {
   eps: v.exactOptional(atLeastZero),
   clipNorm: v.exactOptional(positiveNumber),
   clipValue: v.exactOptional(positiveNumber),
+  schedule: v.exactOptional(scheduleSpec),
   hidden: sizeList,
   seed: wholeNumber(0),
   shuffle: flag,
@@ -218,6 +194,7 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   eps: ['--eps <x>', 'of all but sgd (default: 1e-8; of adagrad 1e-10)'],
   clipNorm: ['--clip-norm <x>', 'make gradients smaller, all together, down to this norm'],
   clipValue: ['--clip-value <x>', 'keep every gradient within plus or minus this'],
+  schedule: ['--schedule <spec>', 'how the learning rate changes, see below; e.g. cosine or step:size=3'],
   hidden: ['--hidden <sizes>', 'sizes of the mlp’s hidden layers', '512,512'],
   seed: ['--seed <n>', 'the same numbers as torch.manual_seed(n)', '0'],
   shuffle: ['--shuffle', 'a new order each epoch, as DataLoader(shuffle=True)'],

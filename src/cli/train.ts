@@ -25,6 +25,8 @@ import { buildModel, countParameters, modelText, refuseTooLarge, type Shape } fr
 import { clippingFor, optimizerFor } from './optimizer.ts';
 import { declare, parseOptions, type TrainOptions, trainOptions } from './options.ts';
 import { createRunFolder, type RunFolder, refuseUsed, runFiles } from './run-folder.ts';
+import { makeSchedule } from './schedule.ts';
+import { scheduleHelp } from './schedule-kinds.ts';
 import type { Session } from './session.ts';
 import { adapterFacts, adapterText, type RunEvent, type Sink, textSink } from './sinks.ts';
 import { count } from './table.ts';
@@ -33,6 +35,7 @@ import type { Sound } from './verdicts.ts';
 import { versions } from './versions.ts';
 
 const examples = `
+${scheduleHelp}
 Results go to stdout, progress to stderr; the run is kept in runs/.
 Ctrl-C stops after the current step and keeps the weights; a second one stops at once.
 
@@ -41,6 +44,7 @@ Examples:
   heddle train --epochs 2 --hidden 256 --lr 0.05
   heddle train --model cnn --lr 0.05 --shuffle      with convolutions
   heddle train --optimizer adam --clip-norm 1
+  heddle train --lr 0.1 --schedule warmup:steps=500/cosine
   heddle train --dataset synthetic --epochs 1       without data or network
   heddle train --dataset ./flowers --shuffle        PNG images in ./flowers/train/CLASS, ./flowers/test/CLASS
   heddle train --json | jq 'select(.type == "epoch").validation.accuracy'`;
@@ -70,6 +74,7 @@ export function registerTrain(program: Command, session: Session): void {
     'batchSize',
     'lr',
     'optimizer',
+    'schedule',
     'hidden',
     'seed',
     'shuffle',
@@ -155,6 +160,9 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
   const { watch } = session;
   const { batchSize, shuffle, epochs, logEvery } = options;
   const transforms = augmentation(options.augment, data.train);
+  const loader = dataLoader(data.train, { batchSize, shuffle, transforms });
+  const length = { epochs, stepsPerEpoch: loader.batches, lr: trainer.optimizer.lr };
+  const schedule = options.schedule === undefined ? undefined : makeSchedule(options.schedule, length);
   const folder = createRunFolder({
     kind: options.model,
     ...(options.out === undefined ? {} : { out: options.out }),
@@ -193,9 +201,10 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
     folder.event(run);
     writer.event(run);
     const outcome = await follow({
-      events: trainer.fit(dataLoader(data.train, { batchSize, shuffle, transforms }), {
+      events: trainer.fit(loader, {
         epochs,
         logEvery,
+        ...(schedule && { schedule }),
         validate: dataLoader(data.test, { batchSize }),
         signal: watch.signal,
       }),

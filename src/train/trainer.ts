@@ -238,6 +238,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
         if (fitOptions.validate !== undefined) await sessionFor(fitOptions.validate);
         usedUp = stepUsesGradientsUp(job);
         yield* trainEpochs(session, optimizer, train, fitOptions, sessionFor, {
+          done: () => ({ steps, epochs }),
           nextStep: () => ({ number: ++steps, draw: ++draws }),
           nextEpoch: () => ++epochs,
         });
