@@ -1,6 +1,7 @@
 // The `nn` namespace: layers and losses. Re-exports only.
 
 export { avgPool2d } from './avg_pool2d.ts';
+export { type BatchNormOptions, batchNorm1d, batchNorm2d } from './batch_norm.ts';
 export { type Conv2dOptions, conv2d } from './conv2d.ts';
 export { crossEntropyLoss } from './cross_entropy_loss.ts';
 export { flatten } from './flatten.ts';

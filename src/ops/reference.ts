@@ -3,6 +3,7 @@
 // quotients, exp and log (https://www.w3.org/TR/WGSL/#floating-point-accuracy).
 // Tests and `heddle doctor` hold every kernel to it. Knows nothing of the GPU.
 
+export * from './reference-norm.ts';
 export * from './reference-optim.ts';
 
 /** A reference value and the absolute error allowed around it. A NaN asks for a NaN. */

@@ -19,6 +19,7 @@ import {
   type Trials,
 } from './trial.ts';
 import { convTrials } from './trials-conv.ts';
+import { normTrials } from './trials-norm.ts';
 import { optimTrials } from './trials-optim.ts';
 
 function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
@@ -89,6 +90,7 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
 /** The trials of each kernel. */
 export const trials: Trials<KernelName> = {
   ...convTrials,
+  ...normTrials,
   ...optimTrials,
 
   matmul: checkMatmul,
