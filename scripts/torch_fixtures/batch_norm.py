@@ -68,7 +68,7 @@ def make():
     generator.manual_seed(11)
     cases = [
         case(generator, (3,), [8, 8, 3]),
-        case(generator, (5,), [6, 6, 4], low=2, high=4, momentum=0.3, eps=1e-3),
+        case(generator, (5,), [6, 6, 4], low=2, high=4, momentum=0.375, eps=1e-3),
         case(generator, (2,), [4, 4, 3], affine=False),
         case(generator, (3, 4, 2), [4, 4, 1]),
         case(generator, (1, 3, 3), [3, 3, 2], momentum=0.25),

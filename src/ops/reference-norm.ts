@@ -60,9 +60,9 @@ function inverseOf({ value, bound }: Bounded, eps: number): Bounded {
   return { value: inverse, bound: largest - inverse + 4 * u * largest };
 }
 
-/** The inverse of a variance known exactly, as an evaluation takes it. */
-export const batchNormInverse = (variance: ArrayLike<number>, eps: number): Bounded[] =>
-  Array.from(variance, (value) => inverseOf({ value, bound: 0 }, Math.fround(eps)));
+/** The inverses of variances, as an evaluation takes them. */
+export const batchNormInverse = (variance: readonly Bounded[], eps: number): Bounded[] =>
+  variance.map((one) => inverseOf(one, Math.fround(eps)));
 
 /**
  * Mean and inverse of each column from those of chunks, and the running statistics afterwards. Chunks are merged in at most

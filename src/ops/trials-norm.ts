@@ -106,7 +106,9 @@ export const normTrials: Trials<
     const affine = on('AFFINE') ? { weight: floats(channels), bias: floats(channels) } : undefined;
     const normal = {
       mean: within(mean, 0),
-      inverse: on('RUNNING') ? reference.batchNormInverse(inverse, params.eps as number) : within(inverse, 0),
+      inverse: on('RUNNING')
+        ? reference.batchNormInverse(within(inverse, 0), params.eps as number)
+        : within(inverse, 0),
     };
     const y = reference.batchNorm(x.slice(0, data), channels, normal, affine);
     const { weight = nothing(1), bias = nothing(1) } = affine ?? {};
