@@ -46,9 +46,10 @@ const lenet: Network = {
     150 * images.channels + 1920 * pixelsLeft(images, 4) + 12_706 + 85 * classes,
 };
 
-/** A convolution that keeps the images' size, and a pool that halves it. */
+/** A convolution that keeps the images' size, batch norm (which has the bias), and a pool that halves the size. */
 const block = (inChannels: number, outChannels: number) => [
-  nn.conv2d(inChannels, outChannels, 3, { padding: 1 }),
+  nn.conv2d(inChannels, outChannels, 3, { padding: 1, bias: false }),
+  nn.batchNorm2d(outChannels),
   nn.relu(),
   nn.maxPool2d(2),
 ];
@@ -66,7 +67,7 @@ const cnn: Network = {
       ),
     }),
   parameters: (images, classes) =>
-    144 * images.channels + 4096 * pixelsLeft(images, 0) + 4784 + 129 * classes,
+    144 * images.channels + 4096 * pixelsLeft(images, 0) + 4832 + 129 * classes,
 };
 
 /** Networks by the name that `--model` knows them by. */

@@ -2,6 +2,7 @@
 
 export { gelu, leakyRelu, sigmoid, silu, tanh } from './activation.ts';
 export { avgPool2d } from './avg_pool2d.ts';
+export { type BatchNormOptions, batchNorm1d, batchNorm2d } from './batch_norm.ts';
 export type { ClassLossOptions } from './class_loss.ts';
 export { type Conv2dOptions, conv2d } from './conv2d.ts';
 export { type CrossEntropyOptions, crossEntropyLoss } from './cross_entropy_loss.ts';

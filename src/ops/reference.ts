@@ -6,6 +6,7 @@
 export * from './reference-activation.ts';
 export * from './reference-conv.ts';
 export * from './reference-losses.ts';
+export * from './reference-norm.ts';
 export * from './reference-optim.ts';
 
 /** A reference value and the absolute error allowed around it. A NaN asks for a NaN. */

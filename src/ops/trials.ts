@@ -22,6 +22,7 @@ import { activationTrials } from './trials-activation.ts';
 import { convTrials } from './trials-conv.ts';
 import { dropoutTrials } from './trials-dropout.ts';
 import { lossTrials } from './trials-losses.ts';
+import { normTrials } from './trials-norm.ts';
 import { optimTrials } from './trials-optim.ts';
 
 function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
@@ -93,6 +94,7 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
 export const trials: Trials<KernelName> = {
   ...convTrials,
   ...dropoutTrials,
+  ...normTrials,
   ...optimTrials,
 
   matmul: checkMatmul,

@@ -37,7 +37,12 @@ test('names and texts are those of PyTorch’s tutorials', () => {
   const keys = (name: Shape['model']) => namedParameters(buildModel(shapeOf(name, 10))).map(([key]) => key);
   const both = (name: string) => [`${name}.weight`, `${name}.bias`];
   expect(keys('lenet')).toEqual(['conv1', 'conv2', 'fc1', 'fc2', 'fc3'].flatMap(both));
-  expect(keys('cnn')).toEqual(['features.0', 'features.3', 'classifier.0', 'classifier.2'].flatMap(both));
+  expect(keys('cnn')).toEqual([
+    'features.0.weight',
+    ...both('features.1'),
+    'features.4.weight',
+    ...['features.5', 'classifier.0', 'classifier.2'].flatMap(both),
+  ]);
   expect(modelNames.map((name) => modelText(shapeOf(name, 10)))).toEqual(['784-16-10', 'lenet', 'cnn']);
 });
 

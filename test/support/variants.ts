@@ -8,6 +8,7 @@ import { pointwiseKinds } from '../../src/ops/pointwise_loss.ts';
 
 /** u32 constants that no launcher sets: they keep the value written in the file. */
 const writtenInFile: Readonly<Record<string, readonly string[]>> = {
+  batch_norm_merge: ['CHANNELS', 'STRANDS'],
   clip_gradient: ['THREADS'],
   column_sum: ['COLUMNS', 'STRANDS'],
   linear_cross_entropy: ['GROUPS'],
