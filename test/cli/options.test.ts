@@ -171,6 +171,7 @@ const refused: [string, RegExp][] = [
   ['train --epochs ten', /^heddle train: --epochs: found 'ten', expected a whole number of at least 1$/],
   ['train --epochs -1', /^heddle train: --epochs: found '-1'/],
   ['train --lr=0', /^heddle train: --lr: found '0'/],
+  ['train --schedule step:size=0', /^heddle train: --schedule: found 'step:size=0', expected step’s size to/],
   ['train --json --format bar', /^heddle train: --json and --format exclude each other/],
   ['train --out used', /^heddle train: --out: used is not empty/],
   ['train extra', /^heddle train: too many arguments/],

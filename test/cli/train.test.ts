@@ -110,6 +110,27 @@ test('--json writes the contract’s events and nothing else, and eval, doctor a
   expect((await heddle(['eval', 'mine'], { cwd })).stdout).toMatch(/^SYNTHETIC data[^\n]*\nAccuracy: /);
 });
 
+test('--schedule sets each step’s rate, and run.json keeps its text', async () => {
+  const cwd = temporaryFolder();
+  const spec = 'warmup:steps=4,from=0.5/exponential:gamma=0.5';
+  const args = [...quick, '--epochs', '2', '--log-every', '1', '--lr', '0.5', '--schedule', spec];
+  const { code, stdout } = await heddle([...args, '--out', 'mine', '--json'], { cwd });
+  expect(code).toBe(0);
+  const rates = records(stdout).filter(({ type }) => type === 'step');
+  expect(rates.map(({ lr }) => lr)).toEqual([0.25, 0.3125, 0.375, 0.4375, 0.5, 0.25]);
+  expect(JSON.parse(readFileSync(join(cwd, 'mine', 'run.json'), 'utf8'))).toMatchObject({
+    options: { lr: 0.5, schedule: spec },
+  });
+});
+
+test('a schedule that ends before the run: exit 2, and nothing created', async () => {
+  const cwd = temporaryFolder();
+  const { code, stdout, stderr } = await heddle([...quick, '--schedule', 'one-cycle:for=5'], { cwd });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  expect(stderr).toMatch(/\nheddle train: [^\n]*as long as the run: 30 steps, 10 epochs\n$/);
+  expect(readdirSync(cwd)).toEqual([]);
+});
+
 test('the same seed gives the same bytes, another seed other ones', async () => {
   const cwd = temporaryFolder();
   const model = async (out: string, seed: string) => {
