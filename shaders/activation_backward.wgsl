@@ -31,26 +31,26 @@ fn sigmoid(value: f32) -> f32 {
 // That of activation.wgsl, which says where it comes from.
 fn normal_distribution(value: f32) -> f32 {
   let z = min(abs(value) * 0.70710678, 10.0);
-  if (z <= 0.927734375) {
-    let s = z * z;
-    var r = -5.96761703e-4;
-    r = r * s + 4.99119423e-3;
-    r = r * s - 2.67681349e-2;
-    r = r * s + 1.12819925e-1;
-    r = r * s - 3.76125336e-1;
-    r = r * s + 1.28379166e-1;
-    let erf = z + z * r;
-    return 0.5 + 0.5 * select(erf, -erf, value < 0.0);
+  if (z >= 0.927734375) {
+    var r = -1.72853470e-5;
+    r = r * z + 3.83197126e-4;
+    r = r * z - 3.88396438e-3;
+    r = r * z + 2.42546219e-2;
+    r = r * z - 1.06777877e-1;
+    r = r * z - 6.34846687e-1;
+    r = r * z - 1.28717512e-1;
+    let tail = 0.5 * exp(r * z - z);
+    return select(1.0 - tail, tail, value < 0.0);
   }
-  var r = -1.72853470e-5;
-  r = r * z + 3.83197126e-4;
-  r = r * z - 3.88396438e-3;
-  r = r * z + 2.42546219e-2;
-  r = r * z - 1.06777877e-1;
-  r = r * z - 6.34846687e-1;
-  r = r * z - 1.28717512e-1;
-  let tail = 0.5 * exp(r * z - z);
-  return select(1.0 - tail, tail, value < 0.0);
+  let s = z * z;
+  var r = -5.96761703e-4;
+  r = r * s + 4.99119423e-3;
+  r = r * s - 2.67681349e-2;
+  r = r * s + 1.12819925e-1;
+  r = r * s - 3.76125336e-1;
+  r = r * s + 1.28379166e-1;
+  let erf = z + z * r;
+  return 0.5 + 0.5 * select(erf, -erf, value < 0.0);
 }
 
 fn derivative(value: f32) -> f32 {

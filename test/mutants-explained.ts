@@ -150,7 +150,7 @@ export const explanations: readonly Explanation[] = [
   {
     kernels: ['activation', 'activation_backward'],
     operators: ['shift comparison'],
-    at: /z <= 0\.927734375|abs\(value\) < 0\.625/,
+    at: /z >= 0\.927734375|abs\(value\) >= 0\.625/,
     why: 'either approximation is right at the seam',
   },
   {
