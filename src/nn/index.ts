@@ -11,6 +11,7 @@ export { flatten } from './flatten.ts';
 export type { Size } from './images.ts';
 export * as init from './init.ts';
 export type { Forward, ForwardContext, Gradient, Layer, Parameter, Value } from './layer.ts';
+export { type LayerNormOptions, layerNorm } from './layer_norm.ts';
 export { type LinearOptions, linear } from './linear.ts';
 export type { HostTargets, Loss, LossBatch, Reduction } from './loss.ts';
 export { maxPool2d } from './max_pool2d.ts';

@@ -25,6 +25,8 @@ export { confusion } from './confusion.ts';
 export { crossEntropy } from './cross_entropy.ts';
 export { type DropoutOptions, dropout } from './dropout.ts';
 export { im2col } from './im2col.ts';
+export { layerNorm, type RowStatistics } from './layer_norm.ts';
+export { layerNormBackward } from './layer_norm_backward.ts';
 export { canFuseLinearCrossEntropy, linearCrossEntropy } from './linear_cross_entropy.ts';
 export { logSoftmax } from './log_softmax.ts';
 export { logSoftmaxBackward } from './log_softmax_backward.ts';

@@ -5,6 +5,7 @@
 
 export * from './reference-activation.ts';
 export * from './reference-conv.ts';
+export * from './reference-layer-norm.ts';
 export * from './reference-losses.ts';
 export * from './reference-norm.ts';
 export * from './reference-optim.ts';

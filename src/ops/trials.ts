@@ -21,6 +21,7 @@ import {
 import { activationTrials } from './trials-activation.ts';
 import { convTrials } from './trials-conv.ts';
 import { dropoutTrials } from './trials-dropout.ts';
+import { layerNormTrials } from './trials-layer-norm.ts';
 import { lossTrials } from './trials-losses.ts';
 import { normTrials } from './trials-norm.ts';
 import { optimTrials } from './trials-optim.ts';
@@ -100,6 +101,7 @@ export const trials: Trials<KernelName> = {
   matmul: checkMatmul,
   matmul_subgroup: checkMatmul,
   ...activationTrials,
+  ...layerNormTrials,
   ...lossTrials,
 
   bias_add({ count, whole }) {

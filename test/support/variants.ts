@@ -11,6 +11,8 @@ const writtenInFile: Readonly<Record<string, readonly string[]>> = {
   batch_norm_merge: ['CHANNELS', 'STRANDS'],
   clip_gradient: ['THREADS'],
   column_sum: ['COLUMNS', 'STRANDS'],
+  layer_norm: ['STRANDS'],
+  layer_norm_backward: ['STRANDS'],
   linear_cross_entropy: ['GROUPS'],
   matmul: ['TILE_K'],
   mean_loss: ['THREADS'],
