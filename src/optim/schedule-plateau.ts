@@ -26,10 +26,14 @@ export interface PlateauOptions {
 
 const fresh: PlateauState = { best: null, badEpochs: 0, cooldown: 0, reductions: 0 };
 
+/** JSON has no infinities and no -0; a state that was kept must go on as one that was not. */
+const jsonable = (metric: number) =>
+  Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, metric === 0 ? 0 : metric));
+
 function checkState(state: PlateauState): void {
   const { best, badEpochs, cooldown, reductions } = state;
   const whole = [badEpochs, cooldown, reductions].every((n) => Number.isSafeInteger(n) && n >= 0);
-  if (whole && (best === null || typeof best === 'number')) return;
+  if (whole && (best === null || Number.isFinite(best))) return;
   throw new HeddleError(
     'usage',
     `optim.reduceLrOnPlateau: setState(${JSON.stringify(state)}): expected what state() gave, such as ${JSON.stringify(fresh)}`,
@@ -83,7 +87,7 @@ export function reduceLrOnPlateau(options: PlateauOptions = {}): ObservingSchedu
     },
     observe(metric) {
       let { best, badEpochs, cooldown: left, reductions } = state;
-      if (better(metric, best)) [best, badEpochs] = [metric, 0];
+      if (better(metric, best)) [best, badEpochs] = [jsonable(metric), 0];
       else badEpochs++;
       if (left > 0) [left, badEpochs] = [left - 1, 0];
       if (badEpochs > patience) [left, badEpochs, reductions] = [cooldown, 0, reductions + 1];

@@ -227,7 +227,12 @@ describe('in general', () => {
   });
 
   it('a plateau schedule that goes on from its state does as one that never stopped', () => {
-    const metrics = fc.array(fc.oneof(fc.double({ min: -2, max: 2 }), fc.constantFrom(0.5, 0.5 + 1e-6)));
+    const metrics = fc.array(
+      fc.oneof(
+        fc.double({ min: -2, max: 2 }),
+        fc.constantFrom(0.5, 0.5 + 1e-6, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY),
+      ),
+    );
     const options = fc.record({
       mode: fc.constantFrom('min', 'max'),
       thresholdMode: fc.constantFrom('rel', 'abs'),
@@ -388,6 +393,11 @@ const refused: [string, () => unknown, string][] = [
   ['plateau minLr', () => optim.reduceLrOnPlateau({ minLr: [0.1, -1] }), 'minLr -1'],
   ['plateau no minLr', () => optim.reduceLrOnPlateau({ minLr: [] }), 'minLr []'],
   ['plateau eps', () => optim.reduceLrOnPlateau({ eps: Number.NaN }), 'eps NaN'],
+  [
+    'plateau state of infinity',
+    () => optim.reduceLrOnPlateau().setState({ best: -Infinity, badEpochs: 0, cooldown: 0, reductions: 0 }),
+    'expected what state() gave',
+  ],
   [
     'plateau state',
     () => optim.reduceLrOnPlateau().setState({ best: 1, badEpochs: -1, cooldown: 0, reductions: 0 }),
