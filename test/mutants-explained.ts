@@ -21,6 +21,9 @@ const timesZero =
   'infinity times 0 is a NaN where drivers compute as IEEE 754 says; it is there for those that do not';
 const sameNumbers = 'chooses between two ways to the same numbers';
 
+/** The kernels of optimizers that keep something, or weigh the gradient. */
+const updates = ['adam', 'sgd_momentum', 'rmsprop', 'adagrad'];
+
 /** All explanations. */
 export const explanations: readonly Explanation[] = [
   {
@@ -67,6 +70,31 @@ export const explanations: readonly Explanation[] = [
     operators: ['shift comparison'],
     at: /(?<=4u \* i )< params\.size/,
     why: 'four elements that all lie beyond x count as zeros',
+  },
+  {
+    kernels: updates,
+    operators: ['use other binding'],
+    at: /(?<=select\()(exp_avg|max_exp_avg_sq|momentum_buffer|sum)(?=\[i\], \w+, inside)/,
+    after: /^(exp_avg_sq|gradient)$/,
+    why: 'what lies behind an array is the same behind all of them: in the arenas zeros',
+  },
+  {
+    kernels: ['adagrad'],
+    operators: ['drop term'],
+    at: /\| broken\(after\)/,
+    why: 'a step is about rate at most: no value becomes infinite while the sum is not',
+  },
+  {
+    kernels: ['adam'],
+    operators: ['drop term'],
+    at: /\| broken\(m\)/,
+    why: 'a mean gradient that is not finite gives a value that is not, where drivers compute as IEEE 754 says',
+  },
+  {
+    kernels: ['clip_gradient'],
+    operators: ['change constant', 'always enter'],
+    at: /(?<=var factor = )1\.0|!VALUE/,
+    why: 'with VALUE the factor counts for nothing',
   },
   {
     kernels: ['clip_gradient'],
@@ -175,13 +203,13 @@ export const explanations: readonly Explanation[] = [
     why: timesZero,
   },
   {
-    kernels: ['sgd'],
+    kernels: ['sgd', ...updates, 'clip_gradient'],
     operators: ['remove guard', 'shift comparison'],
     at: /4u \* i >= params\.size/,
     why: 'beyond the arena every element keeps what was read from it',
   },
   {
-    kernels: ['sgd'],
+    kernels: ['sgd', ...updates],
     operators: ['drop term', 'use other binding'],
     at: /broken\(gradient\[i\]\) \| broken\(before\)/,
     after: /^(value)?$/,

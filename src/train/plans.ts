@@ -3,9 +3,11 @@
 import { HeddleError } from '../errors.ts';
 import type { Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
+import { imagesOf, relaid } from '../nn/images.ts';
 import {
   type ForwardContext,
   forwardLoss,
+  type Gradient,
   type Layer,
   type LossForward,
   type Parameter,
@@ -78,6 +80,23 @@ export function outputOf({ model, loss }: Pick<Job, 'model' | 'loss'>, spec: Inp
   return output;
 }
 
+/** A loss of predictions as PyTorch has them: of images that lie channels-last, the targets do not. */
+function lossOf(
+  context: ForwardContext,
+  predictions: Value,
+  forwardOf: (predictions: Value) => () => Gradient,
+): () => Gradient {
+  if (!predictions.channelsLast) return forwardOf(predictions);
+  const images = imagesOf(predictions);
+  const tensor = relaid(context, 'loss.layout', predictions.tensor, images);
+  const pullback = forwardOf({ ...predictions, tensor, channelsLast: false });
+  return () => {
+    const gradient = pullback();
+    const laid = relaid(context, 'loss.layout.backward', gradient.tensor, { ...images, channelsLast: false });
+    return { ...gradient, tensor: laid };
+  };
+}
+
 interface ForwardOptions {
   readonly training: boolean;
   readonly accumulate: boolean;
@@ -105,7 +124,8 @@ function forward(job: Job, recorder: Recorder, feed: Feed, options: ForwardOptio
   const x: Value = { tensor: inputs, needsGradient: false, maskable: false, channelsLast: false };
   const batch = { targets, step, losses: feed.results, rowLosses: options.rowLosses };
   return forwardLoss(job.model, context, x, '', {
-    of: (logits) => loss.forward(context, logits, batch, options.training),
+    of: (logits) =>
+      lossOf(context, logits, (inOrder) => loss.forward(context, inOrder, batch, options.training)),
     ofLinear: (linear) => loss.forwardLinear?.(context, linear, batch, options.training),
   });
 }

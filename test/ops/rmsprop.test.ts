@@ -39,6 +39,7 @@ function rmspropCase(
 
 testUpdates([
   rmspropCase('rmsprop', {}),
+  rmspropCase('rmsprop with momentum', { momentum: 0.9 }),
   rmspropCase('rmsprop, uphill with decay and momentum', { momentum: 0.9, weight_decay: 0.3, direction: -1 }),
   rmspropCase('rmsprop, centered', { centered: true, eps: 0.1 }), // of many a variance below 0, which counts as 0
   rmspropCase('rmsprop, centered with momentum', {

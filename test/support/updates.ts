@@ -145,5 +145,18 @@ export function testUpdates(cases: readonly UpdateCase[]): void {
       const bits = found.map(({ losses }) => new Uint32Array(losses.buffer)[1]);
       expect(bits).toEqual([brokenBits, new Uint32Array(lost.data.buffer)[1]]);
     });
+
+    it('reports a value that overflows while all that is kept is finite', async () => {
+      const momentum = ['exp_avg', 'momentum_buffer'].find((name) => Object.hasOwn(one.state, name));
+      if (momentum === undefined) return; // a single step cannot be as long
+      const arrays: Record<string, Float32Array> = arraysOf(one, 5);
+      for (const name of Object.keys(arrays)) arrays[name] = new Float32Array(5);
+      arrays.value = new Float32Array(5).with(2, -3.4e38);
+      arrays[momentum] = new Float32Array(5).with(2, 3e38);
+      const found = await run(device(), inputsOf(one, arrays), (r, t: Record<string, Tensor>) =>
+        update(r, one, t),
+      );
+      expect(new Uint32Array((found.losses as Float32Array).buffer)[1]).toBe(brokenBits);
+    });
   });
 }
