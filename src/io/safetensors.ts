@@ -1,5 +1,6 @@
 // The safetensors file format (https://github.com/huggingface/safetensors#format): 8 bytes little-endian header length N,
-// N bytes of JSON, then the data. Reads and writes float32 tensors. Pure functions on bytes.
+// N bytes of JSON, then the data. Reads and writes float32 tensors; reads the int64 counters that PyTorch keeps beside them.
+// Pure functions on bytes.
 
 import { HeddleError } from '../errors.ts';
 
@@ -81,25 +82,29 @@ function readTensor(
 ): NamedTensor & { range: [number, number] } {
   if (!isRecord(entry)) return refuse(`${name}: expected an object`);
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (dtype !== 'F32') refuse(`${name}: dtype ${JSON.stringify(dtype)}, expected "F32"`);
+  if (dtype !== 'F32' && dtype !== 'I64')
+    refuse(`${name}: dtype ${JSON.stringify(dtype)}, expected "F32", or "I64" for a counter`);
+  const width = dtype === 'I64' ? 8 : 4;
   if (!Array.isArray(shape) || !shape.every(isCount))
     return refuse(`${name}: shape ${JSON.stringify(shape)}, expected sizes`);
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
     return refuse(`${name}: data_offsets ${JSON.stringify(offsets)}, expected two offsets`);
   }
   const [begin, end] = offsets as [number, number];
-  const bytes = 4 * shape.reduce((a: number, b: number) => a * b, 1);
+  const bytes = width * shape.reduce((a: number, b: number) => a * b, 1);
   if (end - begin !== bytes || start + end > file.length) {
     refuse(
       `${name}: bytes ${begin} to ${end} of ${file.length - start}, expected ${bytes} bytes for [${shape.join(', ')}]`,
     );
   }
   // Copied, as a Float32Array must start on a multiple of 4; a Buffer's own slice() would not copy.
-  const data = new Float32Array(new Uint8Array(file.subarray(start + begin, start + end)).buffer);
+  const { buffer } = new Uint8Array(file.subarray(start + begin, start + end));
+  const data =
+    dtype === 'I64' ? Float32Array.from(new BigInt64Array(buffer), Number) : new Float32Array(buffer);
   return { shape, data, range: [begin, end] };
 }
 
-/** Reads a file's float32 tensors. Throws a HeddleError `file` that names what is wrong with it. */
+/** Reads a file's tensors, int64 ones as the nearest float32s. Throws a HeddleError `file` that names what is wrong with it. */
 export function decodeSafetensors(file: Uint8Array): Safetensors {
   const { entries, start } = readHeader(file);
   const tensors = new Map<string, NamedTensor>();

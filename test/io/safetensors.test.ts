@@ -53,6 +53,7 @@ describe('refuses', () => {
     ['a header that is not JSON', fileOf('{"a"', 0), /not JSON/],
     ['a header that is a list', fileOf([], 0), /not a JSON object/],
     ['another dtype', fileOf({ a: { ...entry(0, 4), dtype: 'F16' } }, 4), /a: dtype "F16", expected "F32"/],
+    ['an I64 of 4 bytes', fileOf({ a: { ...entry(0, 4), dtype: 'I64' } }, 4), /expected 8 bytes for \[1\]/],
     ['a negative size', fileOf({ a: entry(0, 4, [-1]) }, 4), /a: shape \[-1\]/],
     [
       'a shape of strings',
@@ -71,6 +72,12 @@ describe('refuses', () => {
   ])('%s', (_, file, message) => {
     expect(() => decodeSafetensors(file)).toThrow(message);
   });
+});
+
+it('reads an int64 counter, as PyTorch keeps one', () => {
+  const file = fileOf({ n: { dtype: 'I64', shape: [], data_offsets: [0, 8] } }, 8);
+  new DataView(file.buffer).setBigInt64(file.length - 8, 300n, true);
+  expect(decodeSafetensors(file).tensors.get('n')).toEqual({ shape: [], data: Float32Array.of(300) });
 });
 
 it('takes a tensor called __proto__ as any other', () => {
