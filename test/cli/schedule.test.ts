@@ -19,6 +19,7 @@ const ratesOf = (schedule: optim.Schedule) =>
 
 const options = (schedule: string) =>
   parseOptions(trainOptions, {
+    model: 'mlp',
     dataset: 'synthetic',
     epochs: '1',
     batchSize: '64',
