@@ -2,11 +2,14 @@
 //   x and y [rows, channels]; mean, spread, weight and bias [channels].
 // `spread` is the inverse of the standard deviation; with RUNNING, the variance: inverse = 1 / √(variance + eps), a NaN
 // where that is not finite. Without AFFINE there are no weight and bias.
+// An invocation has `chunk` rows of a column: most of the time of an element alone would go into finding its column.
 
 struct Params {
+  rows: u32,
   channels: u32,
+  chunk: u32,  // rows of an invocation
   sample: u32, // rows of a sample
-  size: u32,   // elements of x
+  size: u32,   // invocations: chunks · channels
   eps: f32,
 }
 
@@ -47,19 +50,25 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   if (i >= params.size) {
     return;
   }
-  let row = i / params.channels;
-  if (row >= step.rows * params.sample) {
-    y[i] = 0.0;
-    return;
-  }
-  let channel = i - row * params.channels;
+  let part = i / params.channels;
+  let channel = i - part * params.channels;
+  let middle = mean[channel];
   var inverse = spread[channel];
   if (RUNNING) {
     inverse = inverse_of(inverse);
   }
-  var value = (x[i] - mean[channel]) * inverse;
-  if (AFFINE) {
-    value = value * weight[channel] + bias[channel];
+  let first = part * params.chunk;
+  let last = min(first + params.chunk, params.rows);
+  let data = step.rows * params.sample;
+  for (var row = first; row < last; row++) {
+    let at = row * params.channels + channel;
+    var value = 0.0;
+    if (row < data) {
+      value = (x[at] - middle) * inverse;
+      if (AFFINE) {
+        value = value * weight[channel] + bias[channel];
+      }
+    }
+    y[at] = value;
   }
-  y[i] = value;
 }

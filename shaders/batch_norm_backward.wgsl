@@ -1,11 +1,14 @@
 // dx[i, j] = weight[j] · inverse[j] · (dy[i, j] - (dy_sum[j] + x̂[i, j] · dyx_sum[j]) / n), with x̂ = (x - mean[j]) · inverse[j],
 // where n = step.rows · sample rows hold data; 0 in the others. Without AFFINE there is no weight.
 //   dy, x and dx [rows, channels]; mean, inverse, weight, dy_sum = Σ dy and dyx_sum = Σ dy · x̂ [channels].
+// An invocation has `chunk` rows of a column, as in batch_norm.wgsl.
 
 struct Params {
+  rows: u32,
   channels: u32,
+  chunk: u32,  // rows of an invocation
   sample: u32, // rows of a sample
-  size: u32,   // elements of x
+  size: u32,   // invocations: chunks · channels
 }
 
 struct Step {
@@ -35,18 +38,24 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   if (i >= params.size) {
     return;
   }
-  let row = i / params.channels;
-  let rows = step.rows * params.sample;
-  if (row >= rows) {
-    dx[i] = 0.0;
-    return;
+  let part = i / params.channels;
+  let channel = i - part * params.channels;
+  let middle = mean[channel];
+  let scale = inverse[channel];
+  let first = part * params.chunk;
+  let last = min(first + params.chunk, params.rows);
+  let data = step.rows * params.sample;
+  for (var row = first; row < last; row++) {
+    let at = row * params.channels + channel;
+    var value = 0.0;
+    if (row < data) {
+      let normal = (x[at] - middle) * scale;
+      let drift = (dy_sum[channel] + normal * dyx_sum[channel]) / f32(data);
+      value = (dy[at] - drift) * scale;
+      if (AFFINE) {
+        value *= weight[channel];
+      }
+    }
+    dx[at] = value;
   }
-  let channel = i - row * params.channels;
-  let normal = (x[i] - mean[channel]) * inverse[channel];
-  let drift = (dy_sum[channel] + normal * dyx_sum[channel]) / f32(rows);
-  var value = (dy[i] - drift) * inverse[channel];
-  if (AFFINE) {
-    value *= weight[channel];
-  }
-  dx[i] = value;
 }

@@ -4,6 +4,9 @@ import { foldGrid, type Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { batchNorm as kernel } from './kernels.generated.ts';
 
+/** Rows of a column that one invocation makes, forward and back. */
+export const batchNormRows = 16;
+
 /** What shifts and scales the columns of [rows, channels]: all [channels]. */
 export interface BatchNormColumns {
   readonly mean: Tensor;
@@ -23,7 +26,7 @@ export function batchNorm(
   const { label, x, sample, step, mean, spread, affine } = options;
   const [rows, channels] = x.shape as [number, number];
   const y = recorder.tensor(label, x.shape);
-  const size = rows * channels;
+  const size = Math.ceil(rows / batchNormRows) * channels;
   const running = 'variance' in spread;
   recorder.dispatch(kernel, {
     label,
@@ -36,7 +39,7 @@ export function batchNorm(
       y,
       step,
     },
-    params: { channels, sample, size, eps: running ? spread.eps : 0 },
+    params: { rows, channels, chunk: batchNormRows, sample, size, eps: running ? spread.eps : 0 },
     constants: { RUNNING: running, AFFINE: affine !== undefined },
     workgroups: foldGrid(Math.ceil(size / 64)),
   });

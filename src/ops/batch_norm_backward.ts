@@ -2,6 +2,7 @@
 
 import { foldGrid, type Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
+import { batchNormRows } from './batch_norm.ts';
 import { batchNormBackward as kernel } from './kernels.generated.ts';
 
 /**
@@ -27,7 +28,7 @@ export function batchNormBackward(
   const { label, dy, x, sample, mean, inverse, weight, dySum, dyxSum, step } = options;
   const [rows, channels] = x.shape as [number, number];
   const dx = recorder.tensor(label, x.shape);
-  const size = rows * channels;
+  const size = Math.ceil(rows / batchNormRows) * channels;
   recorder.dispatch(kernel, {
     label,
     bindings: {
@@ -41,7 +42,7 @@ export function batchNormBackward(
       dx,
       step,
     },
-    params: { channels, sample, size },
+    params: { rows, channels, chunk: batchNormRows, sample, size },
     constants: { AFFINE: weight !== undefined },
     workgroups: foldGrid(Math.ceil(size / 64)),
   });
