@@ -14,10 +14,11 @@ import {
   type KernelChoice,
   nn,
   openDevice,
-  optim,
+  type TrainerOptions,
   withVariants,
 } from '../index.ts';
 import { buildModel, type ModelName, modelNames, modelText, refuseTooLarge, type Shape } from './model.ts';
+import { clippingFor, optimizerFor } from './optimizer.ts';
 import { type DoctorOptions, declare, doctorOptions, parseOptions } from './options.ts';
 import { driverEnvironment } from './reexec.ts';
 import { readRunRecord } from './run-record.ts';
@@ -145,23 +146,26 @@ function checkLine(result: CheckResult, width = Number.POSITIVE_INFINITY): strin
   return message === undefined ? `${line}\n` : `${line}\n  ${message}\n`;
 }
 
-/** The model to check: a run's, or one by its name. */
+/** The model to check: a run's, trained as there, or one by its name, trained as the tutorial does. */
 interface Subject {
   readonly shape: Shape;
-  readonly batchSize: number;
+  /** How it is trained, for `checkModel`. */
+  readonly training: Pick<TrainerOptions, 'optimizer' | 'clipGradNorm' | 'clipGradValue' | 'batchSize'>;
   readonly name: string;
 }
 
 const isModelName = (name: string): name is ModelName => modelNames.some((known) => known === name);
 
 function subjectOf(named = 'mlp'): Subject {
-  const known = { input: [1, 28, 28], classes: 10, options: { hidden: [512, 512], batchSize: 64 } };
+  const tutorial = { hidden: [512, 512], batchSize: 64, optimizer: 'sgd', nesterov: false } as const;
   const record = isModelName(named)
-    ? { ...known, options: { ...known.options, model: named } }
+    ? { input: [1, 28, 28], classes: 10, options: { ...tutorial, model: named } }
     : readRunRecord(named);
-  const { model, hidden, batchSize } = record.options;
-  const shape = { model, input: record.input, hidden, classes: record.classes };
-  return { shape, batchSize, name: `${modelText(shape)}, batch ${count(batchSize)}` };
+  const { input, classes, options } = record;
+  const { model, hidden, batchSize } = options;
+  const shape = { model, input, hidden, classes };
+  const training = { optimizer: optimizerFor(options), ...clippingFor(options), batchSize };
+  return { shape, training, name: `${modelText(shape)}, batch ${count(batchSize)}` };
 }
 
 /** What the checks of a model's kernels came to. */
@@ -176,7 +180,7 @@ interface Examination {
 
 async function examine(
   device: Device,
-  { shape, batchSize, name }: Subject,
+  { shape, training, name }: Subject,
   onResult: (result: CheckResult) => void,
 ): Promise<Examination> {
   refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
@@ -186,8 +190,7 @@ async function examine(
   const checks = checkModel(withVariants(device, readTuning(device)), {
     model: buildModel(shape),
     loss: nn.crossEntropyLoss(),
-    optimizer: optim.sgd({ lr: 1e-3 }),
-    batchSize,
+    ...training,
     input: { shape: shape.input, dtype: 'u8' },
   });
   for await (const event of checks) {

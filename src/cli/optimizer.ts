@@ -1,9 +1,24 @@
 // The optimizer and the clipping of gradients that `heddle train` is asked for.
 
 import { HeddleError, optim, type TrainerOptions } from '../index.ts';
-import type { TrainOptions } from './options.ts';
+/** What `--optimizer` takes. */
+export const optimizerNames = ['sgd', 'adam', 'adamw', 'rmsprop', 'adagrad'] as const;
+type Kind = (typeof optimizerNames)[number];
 
-type Kind = TrainOptions['optimizer'];
+/** The options that have to do with an optimizer. */
+export interface OptimizerOptions {
+  readonly optimizer: Kind;
+  readonly lr?: number;
+  readonly momentum?: number;
+  readonly nesterov: boolean;
+  readonly dampening?: number;
+  readonly weightDecay?: number;
+  readonly betas?: readonly [number, number];
+  readonly alpha?: number;
+  readonly eps?: number;
+  readonly clipNorm?: number;
+  readonly clipValue?: number;
+}
 
 /** What some optimizers take and others do not, by the names of both the library and its flag. */
 const flags = {
@@ -25,13 +40,14 @@ const takes: Readonly<Record<Kind, readonly Name[]>> = {
   adagrad: ['eps', 'weightDecay'],
 };
 
-const given = (options: TrainOptions, name: Name) => options[name] !== undefined && options[name] !== false;
+const given = (options: OptimizerOptions, name: Name) =>
+  options[name] !== undefined && options[name] !== false;
 
 /**
  * The optimizer that is asked for. Its learning rate is PyTorch's unless given; SGD, which has none there, takes the
  * tutorial's. Throws `usage` for an option that it does not take.
  */
-export function optimizerFor(options: TrainOptions): optim.Optimizer {
+export function optimizerFor(options: OptimizerOptions): optim.Optimizer {
   const { optimizer: kind, lr, momentum = 0, dampening = 0, nesterov } = options;
   const names = Object.keys(flags) as Name[];
   const stranger = names.find((name) => given(options, name) && !takes[kind].includes(name));
@@ -58,7 +74,7 @@ export function optimizerFor(options: TrainOptions): optim.Optimizer {
 export function clippingFor({
   clipNorm,
   clipValue,
-}: TrainOptions): Pick<TrainerOptions, 'clipGradNorm' | 'clipGradValue'> {
+}: OptimizerOptions): Pick<TrainerOptions, 'clipGradNorm' | 'clipGradValue'> {
   if (clipNorm !== undefined && clipValue !== undefined)
     throw new HeddleError('usage', '--clip-norm and --clip-value exclude each other: expected one of them');
   return {

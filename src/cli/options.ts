@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import * as v from 'valibot';
 import { HeddleError } from '../errors.ts';
 import { modelNames } from './model.ts';
+import { optimizerNames } from './optimizer.ts';
 import { scheduleSpec } from './schedule.ts';
 import { decimal, oneOf, positiveNumber, wholeNumber } from './values.ts';
 
@@ -62,7 +63,7 @@ const fields = {
   epochs: wholeNumber(1),
   batchSize: wholeNumber(1),
   lr: v.exactOptional(positiveNumber),
-  optimizer: oneOf('sgd', 'adam', 'adamw', 'rmsprop', 'adagrad'),
+  optimizer: oneOf(...optimizerNames),
   momentum: v.exactOptional(atLeastZero),
   nesterov: flag,
   dampening: v.exactOptional(atLeastZero),

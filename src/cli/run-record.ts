@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
 import { modelNames } from './model.ts';
+import { optimizerNames } from './optimizer.ts';
 import { runFiles } from './run-folder.ts';
 
 const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
@@ -18,6 +19,17 @@ const runRecord = v.object({
     dataset: v.string(),
     batchSize: positive,
     hidden: v.array(positive),
+    optimizer: v.optional(v.picklist(optimizerNames), 'sgd'),
+    lr: v.exactOptional(v.number()),
+    momentum: v.exactOptional(v.number()),
+    nesterov: v.optional(v.boolean(), false),
+    dampening: v.exactOptional(v.number()),
+    weightDecay: v.exactOptional(v.number()),
+    betas: v.exactOptional(v.tuple([v.number(), v.number()])),
+    alpha: v.exactOptional(v.number()),
+    eps: v.exactOptional(v.number()),
+    clipNorm: v.exactOptional(v.number()),
+    clipValue: v.exactOptional(v.number()),
   }),
   kernels: v.exactOptional(
     v.object({
