@@ -2,7 +2,7 @@
 // gradient = clamp(gradient, -limit, limit).  gradient [size], four elements an invocation; partial [parts, 2].
 // https://pytorch.org/docs/stable/generated/torch.nn.utils.clip_grad_norm_.html, .../torch.nn.utils.clip_grad_value_.html
 // Nothing is clipped of a gradient with a NaN or an infinity in it (with VALUE these elements keep their bits), so that the
-// optimizer's kernel finds and reports them.
+// optimizer's kernel finds and reports them. Beyond 10³⁸ times the limit the norm may make all gradients 0.
 
 struct Params {
   size: u32,
@@ -40,7 +40,7 @@ fn coefficient(thread: u32) -> f32 {
       broken[thread] |= broken[thread + half];
     }
   }
-  workgroupBarrier();
+  workgroupBarrier(); // all read the sums' last state
   let total = sums[0];
   // Where there are large gradients the norm is computed of all of them shrunk.
   let shrink = select(1.0, SHRINK, total.y > 0.0);

@@ -98,6 +98,14 @@ export const explanations: readonly Explanation[] = [
   },
   {
     kernels: ['clip_gradient'],
+    operators: ['drop accumulation'],
+    at: /(?<=^bad )\|=/,
+    why:
+      'the infinity is in the sum too, and what these drivers make of its root leaves the gradients as they are; WGSL does ' +
+      'not promise it',
+  },
+  {
+    kernels: ['clip_gradient'],
     operators: ['change constant'],
     at: /(?<=0u, )1u/,
     after: /^2u$/,
@@ -109,7 +117,7 @@ export const explanations: readonly Explanation[] = [
     at: /thread < half/,
     why: race,
   },
-  { kernels: ['clip_gradient'], operators: ['remove barrier'], at: /^workgroupBarrier/, why: race },
+  { kernels: ['clip_gradient'], operators: ['remove barrier'], at: /^workgroupBarrier\(\); \/\//, why: race },
   {
     kernels: ['clip_gradient'],
     operators: ['change constant', 'shift comparison'],

@@ -102,7 +102,7 @@ it('clip_gradient adds 1e-6 to the norm, as PyTorch does', async () => {
 it('clip_gradient clips gradients that are all huge, or all but one', async () => {
   const all = [
     [1e20, -1e20, 1e20],
-    [3e38, 3e38, -3e38],
+    [1e37, 1e37, -1e37],
     [1e20, 1, 0],
   ].map((values) => ({ gradient: f32(values, values.length) }));
   const found = await runEach(device(), all, (r, { gradient }) => {
