@@ -40,8 +40,8 @@ fn coefficient(thread: u32) -> f32 {
       broken[thread] |= broken[thread + half];
     }
   }
-  workgroupBarrier(); // all read the sums' last state
-  let total = sums[0];
+  // All read the sums' last state.
+  workgroupBarrier(); let total = sums[0];
   // Where there are large gradients the norm is computed of all of them shrunk.
   let shrink = select(1.0, SHRINK, total.y > 0.0);
   let rest = sqrt(total.x) * shrink;

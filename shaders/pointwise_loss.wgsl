@@ -97,15 +97,17 @@ fn pointwise(value: f32, truth: f32, positive: f32) -> Loss {
     return Loss(size, side);
   }
   if (KIND == 2u) {
+    var smooth_l1 = Loss(size - 0.5 * params.edge, side);
     if (size < params.edge) {
-      return Loss(0.5 * d * (d / params.edge), d / params.edge);
+      smooth_l1 = Loss(0.5 * d * (d / params.edge), d / params.edge);
     }
-    return Loss(size - 0.5 * params.edge, side);
+    return smooth_l1;
   }
+  var huber = Loss(params.edge * (size - 0.5 * params.edge), params.edge * side);
   if (size < params.edge) {
-    return Loss(0.5 * d * d, d);
+    huber = Loss(0.5 * d * d, d);
   }
-  return Loss(params.edge * (size - 0.5 * params.edge), params.edge * side);
+  return huber;
 }
 
 @compute @workgroup_size(64)

@@ -117,7 +117,7 @@ export const explanations: readonly Explanation[] = [
     at: /thread < half/,
     why: race,
   },
-  { kernels: ['clip_gradient'], operators: ['remove barrier'], at: /^workgroupBarrier\(\); \/\//, why: race },
+  { kernels: ['clip_gradient'], operators: ['remove barrier'], at: /^workgroupBarrier\(\); let/, why: race },
   {
     kernels: ['clip_gradient'],
     operators: ['change constant', 'shift comparison'],
