@@ -189,7 +189,7 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   momentum: ['--momentum <x>', 'of sgd and rmsprop (default: 0)'],
   nesterov: ['--nesterov', 'Nesterov’s momentum, of sgd'],
   dampening: ['--dampening <x>', 'of the momentum of sgd (default: 0)'],
-  weightDecay: ['--weight-decay <x>', '(default: 0; of adamw 0.01)'],
+  weightDecay: ['--weight-decay <x>', 'towards 0 (default: 0; of adamw 0.01)'],
   betas: ['--betas <x,y>', 'of adam and adamw (default: 0.9,0.999)'],
   alpha: ['--alpha <x>', 'of rmsprop (default: 0.99)'],
   eps: ['--eps <x>', 'of all but sgd (default: 1e-8; of adagrad 1e-10)'],

@@ -42,7 +42,7 @@ Ctrl-C stops after the current step and keeps the weights; a second one stops at
 Examples:
   heddle train                                      the tutorial's run: 10 epochs, about 71 %
   heddle train --epochs 2 --hidden 256 --lr 0.05
-  heddle train --model cnn --lr 0.05 --shuffle      with convolutions
+  heddle train --model cnn --optimizer adam --shuffle
   heddle train --optimizer adam --clip-norm 1
   heddle train --lr 0.1 --schedule warmup:steps=500/cosine
   heddle train --dataset synthetic --epochs 1       without data or network
