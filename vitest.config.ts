@@ -72,7 +72,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: Math.min(availableParallelism(), 4),
-    testTimeout: 60_000,
+    testTimeout: 180_000, // SwiftShader compiles some kernels for seconds, and in a browser at half the speed
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
     reporters: ['default', './test/support/summary-reporter.ts'],
