@@ -13,7 +13,7 @@ import { defaultGenerator } from '../random/generator.ts';
 import { conv2dInit } from '../random/init.ts';
 import type { Initializer } from '../random/initializers.ts';
 import { checkImages, imagesOf, pairOf, type Size, type WindowSizes, windowsOver } from './images.ts';
-import { initialise } from './init.ts';
+import { initialise, refuseBiasInit } from './init.ts';
 import {
   asFloat,
   checkSize,
@@ -77,11 +77,7 @@ export function conv2d(
     );
   }
   const { init = {} } = options;
-  if (!bias && init.bias !== undefined)
-    throw new HeddleError(
-      'usage',
-      'nn.conv2d: init.bias is given for a layer with bias: false; leave one out',
-    );
+  refuseBiasInit('nn.conv2d', bias, init);
   const own = conv2dInit(defaultGenerator, inChannels, outChannels, sizes.kernel, bias);
   const weight = { name: 'weight', shape: [outChannels, inChannels, ...sizes.kernel], data: own.weight };
   const biasOf = own.bias && { name: 'bias', shape: [outChannels], data: own.bias };

@@ -1,5 +1,6 @@
 // The `nn.init` namespace: initial values by name, and how they get into layers.
 
+import { HeddleError } from '../errors.ts';
 import { defaultGenerator, type Generator } from '../random/generator.ts';
 import type { Initializer } from '../random/initializers.ts';
 import type { Layer, Parameter } from './layer.ts';
@@ -35,6 +36,12 @@ export type Inits = Readonly<Record<string, Initializer | undefined>>;
  */
 export function initialise(parameters: readonly Parameter[], inits: Inits, generator: Generator): void {
   for (const { name, shape, data } of parameters) inits[name]?.fill(generator, data, shape);
+}
+
+/** Throws a HeddleError `usage` for initial values of a bias that a layer does not have. */
+export function refuseBiasInit(what: string, hasBias: boolean, inits: Inits): void {
+  if (!hasBias && inits.bias !== undefined)
+    throw new HeddleError('usage', `${what}: init.bias is given for a layer with bias: false; leave one out`);
 }
 
 /**

@@ -4,7 +4,7 @@ import { HeddleError } from '../errors.ts';
 import { columnSum } from '../ops/column_sum.ts';
 import { layerNorm as layerNormOp } from '../ops/layer_norm.ts';
 import { layerNormBackward } from '../ops/layer_norm_backward.ts';
-import { asFloat, checkSize, type Layer, type Parameter } from './layer.ts';
+import { asFloat, checkSize, type Layer, needsGradient, type Parameter } from './layer.ts';
 
 /** Options of `layerNorm`; PyTorch calls `affine` elementwise_affine. */
 export interface LayerNormOptions {
@@ -50,10 +50,14 @@ export function layerNorm(features: number, options: LayerNormOptions = {}): Lay
       const affine = own && { weight: context.value(own.weight), bias: context.value(own.bias) };
       const trains = (parameter: Parameter | undefined): parameter is Parameter =>
         parameter !== undefined && context.trains(parameter);
-      const needsGradient = x.needsGradient || trains(own?.weight) || trains(own?.bias);
       const { y, ...statistics } = layerNormOp(recorder, { label, x: x.tensor, affine, eps });
       return {
-        y: { ...x, tensor: y, needsGradient, maskable: false },
+        y: {
+          ...x,
+          tensor: y,
+          needsGradient: needsGradient(context, x, [own?.weight, own?.bias]),
+          maskable: false,
+        },
         pullback(dy) {
           const sum = (name: string, parameter: Parameter, rows: typeof dy.tensor) =>
             columnSum(recorder, {

@@ -7,7 +7,7 @@ import { reluBackward } from '../ops/relu_backward.ts';
 import { defaultGenerator } from '../random/generator.ts';
 import { linearInit } from '../random/init.ts';
 import type { Initializer } from '../random/initializers.ts';
-import { initialise } from './init.ts';
+import { initialise, refuseBiasInit } from './init.ts';
 import {
   asFloat,
   checkSize,
@@ -43,11 +43,7 @@ export function linear(inFeatures: number, outFeatures: number, options: LinearO
   const { bias: hasBias = true, init = {} } = options;
   checkSize('nn.linear: inFeatures', inFeatures);
   checkSize('nn.linear: outFeatures', outFeatures);
-  if (!hasBias && init.bias !== undefined)
-    throw new HeddleError(
-      'usage',
-      'nn.linear: init.bias is given for a layer with bias: false; leave one out',
-    );
+  refuseBiasInit('nn.linear', hasBias, init);
   const own = linearInit(defaultGenerator, inFeatures, outFeatures, { bias: hasBias });
   const weight: Parameter = { name: 'weight', shape: [outFeatures, inFeatures], data: own.weight };
   const bias: Parameter | undefined = hasBias

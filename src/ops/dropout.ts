@@ -14,7 +14,7 @@ export interface DropoutOptions {
 }
 
 /** As the kernel gets them: an element stays when its random number is at least `threshold`. */
-export function dropoutParams(p: number): { readonly threshold: number; readonly scale: number } {
+function dropoutParams(p: number): { readonly threshold: number; readonly scale: number } {
   return { threshold: Math.min(Math.ceil(p * 2 ** 32), 2 ** 32 - 1), scale: p === 1 ? 0 : 1 / (1 - p) };
 }
 

@@ -176,7 +176,10 @@ export function recordStep(job: Job, feed: Feed): (recorder: Recorder) => void {
   };
 }
 
-/** Forward and loss, and, of class targets, the confusion counts of the batch added to `counts` [classes, classes]. */
+/**
+ * Forward and loss, and, of class targets, the counts of confusion.wgsl of the batch added to `counts`
+ * [classes + 1, classes].
+ */
 export function recordEvaluation(
   job: Job,
   feed: Feed,

@@ -1,5 +1,6 @@
 // A session: everything on the GPU that depends on the kind of input a model is fed with: rings, scheduler and plans.
 
+import type { Batch } from '../data/dataset.ts';
 import type { DataLoader } from '../data/loader.ts';
 import type { Device } from '../gpu/device.ts';
 import {
@@ -104,6 +105,24 @@ function createRowLosses(device: Device, job: Job, feed: Feed): RowLosses {
   }
 }
 
+/** Fills slots with batches that are not to be trained on; `rows` has the rows of those whose results have not come yet. */
+function feeding(
+  feed: Feed,
+  epoch: Iterable<Batch>,
+  signal?: AbortSignal,
+): { readonly fill: (slot: number) => boolean; readonly rows: number[] } {
+  const batches = epoch[Symbol.iterator]();
+  const rows: number[] = [];
+  const fill = (slot: number) => {
+    const next = signal?.aborted === true ? undefined : batches.next();
+    if (next === undefined || next.done === true) return false;
+    feed.write(slot, next.value, { number: 0, draw: 0 });
+    rows.push(next.value.rows);
+    return true;
+  };
+  return { fill, rows };
+}
+
 function release(device: Device, parts: Parts): void {
   parts.feed.destroy();
   if (parts.counts !== undefined) device.release(parts.counts.storage);
@@ -186,20 +205,13 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
         encoder.clearBuffer(counts.storage.buffer as GPUBuffer);
         device.gpu.queue.submit([encoder.finish()]);
       }
-      const batches = loader.epoch(epoch - 1)[Symbol.iterator]();
       const started = performance.now();
-      const rows: number[] = [];
+      const { fill, rows } = feeding(feed, loader.epoch(epoch - 1), signal);
       let [sum, done, seen] = [0, 0, 0];
-      const fill = (slot: number) => {
-        const next = signal?.aborted === true ? undefined : batches.next();
-        if (next === undefined || next.done === true) return false;
-        feed.write(slot, next.value, { number: 0, draw: 0 });
-        rows.push(next.value.rows);
-        return true;
-      };
       for await (const chunk of scheduler.run(evaluationPlan, fill)) {
         for (const loss of chunk.results) {
-          seen += rows[done++] as number;
+          seen += rows.shift() as number;
+          done++;
           sum += loss;
         }
         const samplesPerSecond = (1000 * seen) / (performance.now() - started);
@@ -225,21 +237,13 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       const ranks = confusion.pop() as number[];
       const correct = confusion.reduce((total, row, i) => total + (row[i] as number), 0);
       const counted = ranks.reduce((total, one) => total + one, 0);
-      return { loss, accuracy: correct / counted, confusion: confusion, ranks };
+      return { loss, accuracy: correct / counted, confusion, ranks };
     },
     async losses(loader) {
       rowLosses ??= createRowLosses(device, job, feed);
       const { plan, scheduler: rowScheduler, ring } = rowLosses;
       const all = new Float32Array(loader.rows);
-      const batches = loader.epoch(0)[Symbol.iterator]();
-      const rows: number[] = [];
-      const fill = (slot: number) => {
-        const next = batches.next();
-        if (next.done === true) return false;
-        feed.write(slot, next.value, { number: 0, draw: 0 });
-        rows.push(next.value.rows);
-        return true;
-      };
+      const { fill, rows } = feeding(feed, loader.epoch(0));
       let end = 0;
       for await (const { steps, results } of rowScheduler.run(plan, fill)) {
         for (let step = 0; step < steps; step++) {

@@ -113,15 +113,18 @@ export interface Trainer {
   ): void;
   /** Parameters and buffers as the bytes of a safetensors file. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
-  /** Replaces all parameters, and all buffers unless the source has none. Throws a HeddleError listing every difference when they do not fit; nothing is half-loaded. */
+  /**
+   * Replaces all parameters, and all buffers unless the source has none. Throws a HeddleError listing every difference when
+   * they do not fit; nothing is half-loaded.
+   */
   load(source: ReadonlyMap<string, ArrayLike<number>> | Uint8Array): Promise<void>;
   /** The recorded training step. Needs `input` to have been given, or a batch to have come. */
   describe(): StepDescription;
   /**
    * GPU seconds of each dispatch of the recorded step, in its order: the median of `repeats` replays (default 20) on the
    * rows that came last, or on zeros, with their spread. Parameters, buffers and what the optimizer keeps stay as they are;
-   * gradients and loss become those of the replays. Open the device with `exactTimestamps` for times below some 65 µs. Throws a HeddleError `usage` when
-   * nothing is recorded yet, `gpu` where the adapter has no timestamps.
+   * gradients and loss become those of the replays. Open the device with `exactTimestamps` for times below some 65 µs.
+   * Throws a HeddleError `usage` when nothing is recorded yet, `gpu` where the adapter has no timestamps.
    */
   profile(options?: { readonly repeats?: number }): Promise<DispatchProfile[]>;
   destroy(): void;

@@ -265,3 +265,15 @@ describe.each(plans)('$name', ({ name, fused }) => {
     trainer.destroy();
   });
 });
+
+it('a convolution takes initial values by name, drawn after its own', () => {
+  const { zeros, constant } = nn.init;
+  const { parameters } = nn.conv2d(2, 3, 3, { init: { weight: constant(0.5), bias: zeros() } });
+  expect(parameters.map(({ name, data }) => [name, new Set(data)])).toEqual([
+    ['weight', new Set([0.5])],
+    ['bias', new Set([0])],
+  ]);
+  expect(() => nn.conv2d(2, 3, 3, { bias: false, init: { bias: zeros() } })).toThrow(
+    'nn.conv2d: init.bias is given for a layer with bias: false; leave one out',
+  );
+});
