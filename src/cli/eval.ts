@@ -6,8 +6,7 @@ import { evaluationText } from './format-evaluation.ts';
 import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
 import { buildModel, refuseTooLarge } from './model.ts';
 import { declare, type EvalOptions, evalOptions, parseOptions } from './options.ts';
-import { runFiles } from './run-folder.ts';
-import { readRunFile, readRunRecord } from './run-record.ts';
+import { readRunRecord, readRunWeights } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
 import { count } from './table.ts';
@@ -35,7 +34,7 @@ export function registerEval(program: Command, session: Session): void {
 
 async function evaluate(run: string, options: EvalOptions): Promise<number> {
   const record = readRunRecord(run);
-  const weights = readRunFile(run, runFiles.model);
+  const weights = readRunWeights(run);
   const { batchSize, hidden, model } = record.options;
   const source = { ...options, dataset: options.dataset ?? record.options.dataset };
   const early = mayDownload(source) ? undefined : await loadSplit('test', source);

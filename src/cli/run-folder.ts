@@ -1,4 +1,4 @@
-// The folder that a run leaves behind: run.json, events.jsonl, model.safetensors. Whatever is replaced is replaced whole.
+// The folder that a run leaves behind: run.json, events.jsonl, last.safetensors. Whatever is replaced is replaced whole.
 
 import {
   closeSync,
@@ -22,12 +22,18 @@ export interface RunFolder extends Sink {
   readonly path: string;
   /** Writes or replaces run.json. Throws `file`. */
   saveInfo(info: object): void;
-  /** Writes or replaces model.safetensors. Throws `file`; the old one is then as it was. */
+  /** Writes or replaces last.safetensors. Throws `file`; the old one is then as it was. */
   saveModel(bytes: Uint8Array): void;
 }
 
 /** File names within a run's folder. */
-export const runFiles = { info: 'run.json', events: 'events.jsonl', model: 'model.safetensors' } as const;
+export const runFiles = {
+  info: 'run.json',
+  events: 'events.jsonl',
+  metrics: 'metrics.csv',
+  last: 'last.safetensors',
+  best: 'best.safetensors',
+} as const;
 
 const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
 
@@ -137,7 +143,7 @@ export function createRunFolder(options: RunFolderOptions): RunFolder {
       writeWhole(join(path, runFiles.info), Buffer.from(`${JSON.stringify(info, null, 2)}\n`));
     },
     saveModel(bytes) {
-      writeWhole(join(path, runFiles.model), bytes);
+      writeWhole(join(path, runFiles.last), bytes);
     },
     event(event) {
       const line = jsonLine(event);

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
+import { decodeWeights } from '../io/checkpoint.ts';
+import type { NamedTensor } from '../io/safetensors.ts';
 import { modelNames } from './model.ts';
 import { optimizerNames } from './optimizer.ts';
 import { runFiles } from './run-folder.ts';
@@ -72,4 +74,14 @@ export function readRunRecord(run: string): RunRecord {
   if (result.success) return result.output;
   const [issue] = result.issues;
   throw new HeddleError('file', `${path}: ${v.getDotPath(issue) ?? 'content'}: ${issue.message}`);
+}
+
+/** A run's parameters and buffers: as they were last, or as they were best. Throws as `readRunFile`, and `file`. */
+export function readRunWeights(run: string, which: 'last' | 'best' = 'last'): Map<string, NamedTensor> {
+  const bytes = readRunFile(run, runFiles[which]);
+  try {
+    return decodeWeights(bytes);
+  } catch (cause) {
+    throw new HeddleError('file', `${join(run, runFiles[which])}: ${messageOf(cause)}`, { cause });
+  }
 }

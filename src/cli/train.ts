@@ -221,7 +221,7 @@ async function runTraining({ options, session, sound, data, shape, trainer }: Jo
     const { name, code } = watch.reason ?? { name: 'SIGINT', code: 130 };
     if (name !== 'EPIPE') {
       process.stderr.write(
-        `heddle train: stopped by ${name} after ${trainer.steps} steps; the weights are in ${folder.path}/${runFiles.model}\n`,
+        `heddle train: stopped by ${name} after ${trainer.steps} steps; the weights are in ${folder.path}/${runFiles.last}\n`,
       );
     }
     return code;

@@ -9,7 +9,8 @@ import type { DispatchDescription } from '../gpu/plan.ts';
 import type { DispatchProfile } from '../gpu/profiler.ts';
 import { read } from '../gpu/readback.ts';
 import { view } from '../gpu/tensor.ts';
-import { decodeSafetensors, encodeSafetensors, type NamedTensor } from '../io/safetensors.ts';
+import { decodeWeights } from '../io/checkpoint.ts';
+import { encodeSafetensors, type NamedTensor } from '../io/safetensors.ts';
 import { checkSize, type Layer } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
 import { checkHyper, type KeySelector, type Optimizer } from '../optim/optimizer.ts';
@@ -108,7 +109,7 @@ export interface Trainer {
    * HeddleError listing every difference when it does not fit; nothing is half-loaded.
    */
   loadOptimizerState(
-    state: ReadonlyMap<string, ArrayLike<number>>,
+    state: ReadonlyMap<string, ArrayLike<number> | NamedTensor>,
     options: { readonly steps: number },
   ): void;
   /** Parameters and buffers as the bytes of a safetensors file. */
@@ -117,7 +118,7 @@ export interface Trainer {
    * Replaces all parameters, and all buffers unless the source has none. Throws a HeddleError listing every difference when
    * they do not fit; nothing is half-loaded.
    */
-  load(source: ReadonlyMap<string, ArrayLike<number>> | Uint8Array): Promise<void>;
+  load(source: ReadonlyMap<string, ArrayLike<number> | NamedTensor> | Uint8Array): Promise<void>;
   /** The recorded training step. Needs `input` to have been given, or a batch to have come. */
   describe(): StepDescription;
   /**
@@ -337,9 +338,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
     },
     async load(source) {
       claim();
-      const values: ReadonlyMap<string, ArrayLike<number> | NamedTensor> =
-        source instanceof Uint8Array ? decodeSafetensors(source).tensors : source;
-      arenas.write(values);
+      arenas.write(source instanceof Uint8Array ? decodeWeights(source) : source);
     },
     describe() {
       alive();

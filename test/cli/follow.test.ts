@@ -38,7 +38,7 @@ function recorder() {
 
 function folderOf() {
   const folder = createRunFolder({ kind: 'mlp', out: join(temporaryFolder(), 'run') });
-  return { folder, model: () => readFileSync(join(folder.path, 'model.safetensors'), 'utf8') };
+  return { folder, model: () => readFileSync(join(folder.path, 'last.safetensors'), 'utf8') };
 }
 
 test('a whole run is passed on, its done event names the folder, its weights are the last', async () => {

@@ -16,10 +16,10 @@ test('a run’s folder holds its three files', () => {
   folder.saveModel(bytes('weights'));
   folder.close();
   folder.close();
-  expect(readdirSync(out).sort()).toEqual(['events.jsonl', 'model.safetensors', 'run.json']);
+  expect(readdirSync(out).sort()).toEqual(['events.jsonl', 'last.safetensors', 'run.json']);
   expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))).toEqual({ status: 'done' });
   expect(readFileSync(join(out, 'events.jsonl'), 'utf8')).toBe(someEvents.map(jsonLine).join(''));
-  expect(readFileSync(join(out, 'model.safetensors'), 'utf8')).toBe('weights');
+  expect(readFileSync(join(out, 'last.safetensors'), 'utf8')).toBe('weights');
 });
 
 test('default names tell the local time, and are never shared', () => {
@@ -53,7 +53,7 @@ test('a folder in use and a file are refused, an empty folder is taken', () => {
 
 test('a file is replaced whole, or stays as it was with nothing left beside it', () => {
   const folder = temporaryFolder();
-  const path = join(folder, 'model.safetensors');
+  const path = join(folder, 'last.safetensors');
   writeWhole(path, bytes('old'));
   writeWhole(path, bytes('new'));
   expect(readFileSync(path, 'utf8')).toBe('new');
@@ -66,17 +66,17 @@ test('a file is replaced whole, or stays as it was with nothing left beside it',
       message: expect.stringContaining(`${blocked} could not be written`),
     }),
   );
-  expect(readdirSync(folder).sort()).toEqual(['blocked', 'model.safetensors']);
+  expect(readdirSync(folder).sort()).toEqual(['blocked', 'last.safetensors']);
 });
 
 test.runIf(existsSync('/dev/full'))('a full disk is a clear error and leaves the old file', () => {
   const folder = temporaryFolder();
-  const path = join(folder, 'model.safetensors');
+  const path = join(folder, 'last.safetensors');
   writeWhole(path, bytes('old'));
   symlinkSync('/dev/full', `${path}.${process.pid}.tmp`);
   expect(() => writeWhole(path, bytes('new'))).toThrow(
     expect.objectContaining({ code: 'file', message: expect.stringContaining('ENOSPC') }),
   );
   expect(readFileSync(path, 'utf8')).toBe('old');
-  expect(readdirSync(folder)).toEqual(['model.safetensors']);
+  expect(readdirSync(folder)).toEqual(['last.safetensors']);
 });

@@ -28,7 +28,7 @@ test('without a terminal the tutorial’s text comes, and a folder of the run', 
   const [name] = readdirSync(join(cwd, 'runs'));
   expect(name).toMatch(/^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-mlp$/);
   const run = join(cwd, 'runs', name ?? '');
-  expect(readdirSync(run).sort()).toEqual(['events.jsonl', 'model.safetensors', 'run.json']);
+  expect(readdirSync(run).sort()).toEqual(['events.jsonl', 'last.safetensors', 'run.json']);
   expect(JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'))).toMatchObject({
     status: 'done',
     model: '784-16-10',
@@ -38,7 +38,7 @@ test('without a terminal the tutorial’s text comes, and a folder of the run', 
     options: { epochs: 2, hidden: [16], lr: 0.001, batchSize: 64 },
     versions: { node: process.versions.node },
   });
-  const { tensors } = decodeSafetensors(new Uint8Array(readFileSync(join(run, 'model.safetensors'))));
+  const { tensors } = decodeSafetensors(new Uint8Array(readFileSync(join(run, 'last.safetensors'))));
   expect([...tensors].map(([key, { shape }]) => [key, shape])).toEqual([
     ['linear_relu_stack.0.weight', [16, 784]],
     ['linear_relu_stack.0.bias', [16]],
@@ -136,7 +136,7 @@ test('the same seed gives the same bytes, another seed other ones', async () => 
   const model = async (out: string, seed: string) => {
     const args = [...quick, '--epochs', '2', '--shuffle', '--seed', seed, '--out', out];
     expect((await heddle(args, { cwd })).code).toBe(0);
-    return readFileSync(join(cwd, out, 'model.safetensors')).toString('base64');
+    return readFileSync(join(cwd, out, 'last.safetensors')).toString('base64');
   };
   const first = await model('a', '7');
   expect(await model('b', '7')).toBe(first);
@@ -161,14 +161,14 @@ test.each([
   expect(ended.code).toBe(code);
   expect(ended.stderr).toMatch(
     new RegExp(
-      `heddle train: stopped by ${signal} after \\d+ steps; the weights are in run/model.safetensors\n$`,
+      `heddle train: stopped by ${signal} after \\d+ steps; the weights are in run/last.safetensors\n$`,
     ),
   );
   expect(records(ended.stdout).at(-1)?.type).not.toBe('done');
   expect(JSON.parse(readFileSync(join(cwd, 'run', 'run.json'), 'utf8'))).toMatchObject({
     status: 'interrupted',
   });
-  const weights = new Uint8Array(readFileSync(join(cwd, 'run', 'model.safetensors')));
+  const weights = new Uint8Array(readFileSync(join(cwd, 'run', 'last.safetensors')));
   expect(decodeSafetensors(weights).tensors.size).toBe(4);
 });
 

@@ -51,7 +51,7 @@ describe('heddle tune', { timeout }, () => {
     expect((await heddle([...run, '--kernels', 'tuned', '--out', 'again'], machine)).code).toBe(0);
     const again = kernelsOf('again');
     expect(again.variants).toEqual(others);
-    const weights = (folder: string) => readFileSync(join(cwd, folder, 'model.safetensors'));
+    const weights = (folder: string) => readFileSync(join(cwd, folder, 'last.safetensors'));
     expect(weights('again').equals(weights('tuned')), 'the same kernels, the same bytes').toBe(true);
   });
 

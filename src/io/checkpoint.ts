@@ -1,0 +1,122 @@
+// What a checkpoint is: a safetensors file of a model's parameters and buffers under PyTorch's keys, beside them what the
+// optimizer keeps (`optimizer/KEY.exp_avg`), and in the metadata how far training has come. Pure functions on bytes.
+
+import { HeddleError } from '../errors.ts';
+import type { PlateauState } from '../optim/schedule.ts';
+import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safetensors.ts';
+
+/** An epoch that has begun and not ended. */
+export interface BegunEpoch {
+  /** Batches trained on, of how many there are, and the rows of them all. */
+  readonly batches: number;
+  readonly of: number;
+  readonly rows: number;
+  /** Of the batches trained on: rows, the losses' sum, and seconds of training. */
+  readonly samples: number;
+  readonly loss: number;
+  readonly seconds: number;
+}
+
+/** How far training has come: what, besides the tensors, the next step and all after it follow from. Plain JSON. */
+export interface TrainingState {
+  /** Optimizer steps done. */
+  readonly steps: number;
+  /** Forward passes done; dropout draws by their number. */
+  readonly draws: number;
+  /** Epochs done, validation included. */
+  readonly epochs: number;
+  readonly begun?: BegunEpoch | undefined;
+  /** What dropout draws from. */
+  readonly seed: number;
+  /** The optimizer and its groups' hyper-parameters. */
+  readonly optimizer: { readonly kind: string; readonly groups: readonly HyperParameters[] };
+  /** What a schedule that observes has seen. */
+  readonly schedule?: PlateauState | undefined;
+  /** The generator's words when the orders of all epochs done were drawn, and none after; undefined before any `fit`. */
+  readonly generator?: readonly number[] | undefined;
+}
+
+/** Hyper-parameters by name: `lr`, `momentum`, … */
+export type HyperParameters = Readonly<Record<string, unknown>>;
+
+/** A checkpoint's content. */
+export interface Checkpoint {
+  /** Parameters and buffers by PyTorch key. */
+  readonly weights: ReadonlyMap<string, NamedTensor>;
+  /** What the optimizer keeps, by `KEY.NAME`. */
+  readonly optimizer: ReadonlyMap<string, NamedTensor>;
+  readonly state: TrainingState;
+  /** What the caller keeps beside it. */
+  readonly notes: ReadonlyMap<string, string>;
+}
+
+/** Begins the names of tensors that are no weights; no key of PyTorch's holds a slash. */
+const optimizerPrefix = 'optimizer/';
+const stateKey = 'heddle.state';
+/** What readers of PyTorch's weights expect to find in the metadata. */
+const format = ['format', 'pt'] as const;
+
+/** The bytes of a checkpoint's file. */
+export function encodeCheckpoint({ weights, optimizer, state, notes }: Checkpoint): Uint8Array<ArrayBuffer> {
+  const slots = [...optimizer].map(([key, tensor]) => [`${optimizerPrefix}${key}`, tensor] as const);
+  const metadata = new Map([format, ...notes, [stateKey, JSON.stringify(state)]]);
+  return encodeSafetensors(new Map([...weights, ...slots]), metadata);
+}
+
+/** The parameters and buffers in a file of ours, or of PyTorch's: all that is not the optimizer's. Throws `file`. */
+export function decodeWeights(file: Uint8Array): Map<string, NamedTensor> {
+  const { tensors } = decodeSafetensors(file);
+  return new Map([...tensors].filter(([name]) => !name.startsWith(optimizerPrefix)));
+}
+
+/** Reads a checkpoint. Throws a HeddleError `file` for one that is damaged, and for a file that has weights alone. */
+export function decodeCheckpoint(file: Uint8Array): Checkpoint {
+  const { tensors, metadata } = decodeSafetensors(file);
+  const notes = new Map(metadata);
+  const text = notes.get(stateKey);
+  if (text === undefined)
+    throw new HeddleError(
+      'file',
+      'checkpoint: the file has weights, and nothing of how far training has come: load() takes it, and --init',
+    );
+  notes.delete(stateKey);
+  notes.delete(format[0]);
+  const [weights, optimizer] = [new Map<string, NamedTensor>(), new Map<string, NamedTensor>()];
+  for (const [name, tensor] of tensors) {
+    if (name.startsWith(optimizerPrefix)) optimizer.set(name.slice(optimizerPrefix.length), tensor);
+    else weights.set(name, tensor);
+  }
+  return { weights, optimizer, state: readState(text), notes };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function isState(value: unknown): value is TrainingState {
+  if (!isObject(value)) return false;
+  const { steps, draws, epochs, begun, seed, optimizer, schedule, generator } = value;
+  if (![steps, draws, epochs, seed].every(isCount)) return false;
+  if (begun !== undefined) {
+    if (!isObject(begun)) return false;
+    const { batches, of, rows, samples, loss, seconds } = begun;
+    if (![batches, of, rows, samples].every(isCount)) return false;
+    if (typeof loss !== 'number' || typeof seconds !== 'number') return false;
+  }
+  if (!isObject(optimizer) || typeof optimizer.kind !== 'string') return false;
+  if (!Array.isArray(optimizer.groups) || !optimizer.groups.every(isObject)) return false;
+  if (schedule !== undefined && !isObject(schedule)) return false;
+  return generator === undefined || (Array.isArray(generator) && generator.every(isCount));
+}
+
+function readState(text: string): TrainingState {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (cause) {
+    throw new HeddleError('file', `checkpoint: ${stateKey} in its metadata is not JSON`, { cause });
+  }
+  if (!isState(parsed))
+    throw new HeddleError('file', `checkpoint: ${stateKey} in its metadata is not what a checkpoint holds`);
+  return parsed;
+}
