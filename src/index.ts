@@ -23,6 +23,13 @@ export type { DispatchDescription } from './gpu/plan.ts';
 export { canProfile, type DispatchProfile } from './gpu/profiler.ts';
 export type { Observer, Span } from './gpu/trace.ts';
 export {
+  type BegunEpoch,
+  type Checkpoint,
+  decodeCheckpoint,
+  decodeWeights,
+  type TrainingState,
+} from './io/checkpoint.ts';
+export {
   decodeSafetensors,
   encodeSafetensors,
   type NamedTensor,
@@ -33,8 +40,10 @@ export type { CheckResult } from './ops/check.ts';
 export * as optim from './optim/index.ts';
 export type { PlaceRandom } from './random/counter.ts';
 export { createGenerator, type Generator, manualSeed } from './random/generator.ts';
+export type { LoadResult, Source } from './train/arenas.ts';
 export { type CheckEvent, checkModel, type KernelChoice, type VerdictEvent } from './train/check.ts';
 export type {
+  CheckpointEvent,
   DoneEvent,
   EpochEvent,
   Evaluation,

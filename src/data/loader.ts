@@ -49,9 +49,14 @@ export interface DataLoader {
   /**
    * The batches of epoch `n`, from 0; they can be iterated any number of times. The epoch's random numbers are drawn
    * when it is first asked for, whether it shuffles or not, as each `iter()` of a PyTorch loader does; asked for again,
-   * the same `n` gives the same rows in the same order and draws nothing. Throws `usage` when `n` is not an integer from 0.
+   * the same `n` gives the same rows in the same order and draws nothing. `from`: without so many batches at the beginning.
+   * Throws `usage` when `n` or `from` is not an integer from 0.
    */
-  epoch(n: number): Iterable<Batch>;
+  epoch(n: number, from?: number): Iterable<Batch>;
+  /** The generator's words before epoch `n` was drawn, the latest to be drawn; as they are now when it was not drawn yet. */
+  stateBefore(n: number): Uint32Array;
+  /** Forgets the orders of epochs from `n` on, to be drawn again; from `state`, as `stateBefore` gave it, where given. */
+  rewind(n: number, state?: ArrayLike<number>): void;
 }
 
 /**
@@ -80,6 +85,8 @@ export function dataLoader(dataset: Dataset, options: LoaderOptions): DataLoader
   const rows = dropLast ? batches * batchSize : length;
   // An order is remembered as what it is drawn from: an epoch's permutation is made again in a millisecond.
   const orders = new Map<number, () => Int32Array | undefined>();
+  const drawsFrom = generator ?? defaultGenerator;
+  let latest: { readonly n: number; readonly before: Uint32Array } | undefined;
 
   return {
     dataset,
@@ -89,16 +96,24 @@ export function dataLoader(dataset: Dataset, options: LoaderOptions): DataLoader
     dropLast,
     batches,
     rows,
-    epoch(n) {
-      if (!Number.isSafeInteger(n) || n < 0) {
-        throw new HeddleError('usage', `epoch: expected an integer from 0, got ${String(n)}.`);
+    epoch(n, from = 0) {
+      for (const count of [n, from]) {
+        if (!Number.isSafeInteger(count) || count < 0)
+          throw new HeddleError('usage', `epoch: expected an integer from 0, got ${String(count)}.`);
       }
       let order = orders.get(n);
       if (!order) {
+        latest = { n, before: drawsFrom.state() };
         order = drawOrder(length, shuffle, generator);
         orders.set(n, order);
       }
-      return { [Symbol.iterator]: () => cut({ dataset, batchSize, rows, pipeline }, n, order()) };
+      return { [Symbol.iterator]: () => cut({ dataset, batchSize, rows, pipeline }, n, from, order()) };
+    },
+    stateBefore: (n) => (latest?.n === n ? latest.before : drawsFrom.state()),
+    rewind(n, state) {
+      for (const drawn of [...orders.keys()]) if (drawn >= n) orders.delete(drawn);
+      latest = undefined;
+      if (state !== undefined) drawsFrom.setState(state);
     },
   };
 }
@@ -137,10 +152,12 @@ interface Cut {
 function* cut(
   { dataset, batchSize, rows, pipeline }: Cut,
   epoch: number,
+  from: number,
   order: Int32Array | undefined,
 ): Iterator<Batch> {
   const { length } = dataset;
-  for (let start = 0, index = 0; start < rows; start += batchSize, index++) {
+  for (let index = from; index * batchSize < rows; index++) {
+    const start = index * batchSize;
     const end = Math.min(start + batchSize, rows);
     const part = <Values extends Uint8Array | Int32Array | Float32Array>(array: Values): Values => {
       const size = array.length / length;
