@@ -42,6 +42,7 @@ export type { PlaceRandom } from './random/counter.ts';
 export { createGenerator, type Generator, manualSeed } from './random/generator.ts';
 export type { LoadResult, Source } from './train/arenas.ts';
 export { type CheckEvent, checkModel, type KernelChoice, type VerdictEvent } from './train/check.ts';
+export { type Diagnosis, diagnosisText } from './train/diagnose.ts';
 export type {
   CheckpointEvent,
   DoneEvent,

@@ -53,7 +53,7 @@ export interface DataLoader {
    * Throws `usage` when `n` or `from` is not an integer from 0.
    */
   epoch(n: number, from?: number): Iterable<Batch>;
-  /** The generator's words before epoch `n` was drawn, the latest to be drawn; as they are now when it was not drawn yet. */
+  /** The generator's words before epoch `n` was drawn; as they are now when it was not drawn yet. */
   stateBefore(n: number): Uint32Array;
   /** Forgets the orders of epochs from `n` on, to be drawn again; from `state`, as `stateBefore` gave it, where given. */
   rewind(n: number, state?: ArrayLike<number>): void;
@@ -83,10 +83,12 @@ export function dataLoader(dataset: Dataset, options: LoaderOptions): DataLoader
   const { targetShape } = dataset;
   const { shape, dtype } = pipeline?.rows ?? kindOf(dataset.inputs, dataset.inputShape);
   const rows = dropLast ? batches * batchSize : length;
-  // An order is remembered as what it is drawn from: an epoch's permutation is made again in a millisecond.
-  const orders = new Map<number, () => Int32Array | undefined>();
+  // An order is remembered as what it is drawn from, and where that stood: a permutation is made again in a millisecond.
+  const orders = new Map<
+    number,
+    { readonly before: Uint32Array; readonly make: () => Int32Array | undefined }
+  >();
   const drawsFrom = generator ?? defaultGenerator;
-  let latest: { readonly n: number; readonly before: Uint32Array } | undefined;
 
   return {
     dataset,
@@ -103,16 +105,15 @@ export function dataLoader(dataset: Dataset, options: LoaderOptions): DataLoader
       }
       let order = orders.get(n);
       if (!order) {
-        latest = { n, before: drawsFrom.state() };
-        order = drawOrder(length, shuffle, generator);
+        order = { before: drawsFrom.state(), make: drawOrder(length, shuffle, generator) };
         orders.set(n, order);
       }
-      return { [Symbol.iterator]: () => cut({ dataset, batchSize, rows, pipeline }, n, from, order()) };
+      const { make } = order;
+      return { [Symbol.iterator]: () => cut({ dataset, batchSize, rows, pipeline }, n, from, make()) };
     },
-    stateBefore: (n) => (latest?.n === n ? latest.before : drawsFrom.state()),
+    stateBefore: (n) => orders.get(n)?.before ?? drawsFrom.state(),
     rewind(n, state) {
       for (const drawn of [...orders.keys()]) if (drawn >= n) orders.delete(drawn);
-      latest = undefined;
       if (state !== undefined) drawsFrom.setState(state);
     },
   };

@@ -50,7 +50,7 @@ export function takeUp(
         `fit: the checkpoint was made in the midst of an epoch of ${begun.of.rows} rows in ${begun.of.batches} batches; ` +
           `this loader's have ${rows} in ${batches}: expected the same data and batch size`,
       );
-    train.rewind(epochs, restored.generator);
+    train.rewind(epochs, restored.generator ?? train.stateBefore(epochs));
     validate?.rewind(epochs);
     if (restored.schedule !== undefined) schedule?.setState?.(restored.schedule);
     course.restored = undefined;

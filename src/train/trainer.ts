@@ -17,6 +17,7 @@ import { checkHyper, type KeySelector, type Optimizer } from '../optim/optimizer
 import { defaultGenerator } from '../random/generator.ts';
 import { type Arenas, createArenas, type LoadResult, type Source } from './arenas.ts';
 import { applyState, newCourse, refuseOther, stateOf } from './course.ts';
+import { type Diagnosis, diagnoseStep } from './diagnose.ts';
 import type { Evaluation, TrainEvent } from './events.ts';
 import { type InputSpec, inputSpec } from './feed.ts';
 import { type FitOptions, trainEpochs } from './fit.ts';
@@ -130,6 +131,11 @@ export interface Trainer {
    * were, does what would have come next. Returns the notes. Throws a HeddleError when it does not fit; nothing is half-loaded.
    */
   restore(checkpoint: Uint8Array): Promise<ReadonlyMap<string, string>>;
+  /**
+   * What is not finite around a step that `fit` threw `diverged` for (its error has the `step`): restore a checkpoint of
+   * before it, and give the same loaders and options. Does the steps in between again, and leaves the trainer before that one.
+   */
+  diagnose(step: number, train: DataLoader, options: FitOptions): Promise<Diagnosis>;
   /** The recorded training step. Needs `input` to have been given, or a batch to have come. */
   describe(): StepDescription;
   /**
@@ -359,6 +365,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       applyState(course, optimizer, state);
       return notes;
     },
+    diagnose: (step, train, fitOptions) => diagnoseStep(trainer, course, step, train, fitOptions),
     describe() {
       alive();
       if (last === undefined)
