@@ -10,15 +10,22 @@ import { modelNames } from './model.ts';
 import { optimizerNames } from './optimizer.ts';
 import { runFiles } from './run-folder.ts';
 
-const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const positive = v.pipe(whole, v.minValue(1));
+/** What becomes of a run that meets a loss, gradient or parameter that is not finite. */
+export const nonFiniteWays = ['stop', 'restore', 'ignore'] as const;
 
-const runRecord = v.object({
+const runRecord = v.looseObject({
+  status: v.optional(v.string(), 'unknown'),
+  started: v.optional(v.string(), ''),
   // The tutorial's, where an older record does not say.
   input: v.optional(v.array(positive), [1, 28, 28]),
   classes: v.optional(positive, 10),
   options: v.object({
     model: v.optional(v.picklist(modelNames), 'mlp'), // the only one there was at first
     dataset: v.string(),
+    data: v.exactOptional(v.string()),
+    epochs: v.optional(positive, 1),
     batchSize: positive,
     hidden: v.array(positive),
     optimizer: v.optional(v.picklist(optimizerNames), 'sgd'),
@@ -32,7 +39,22 @@ const runRecord = v.object({
     eps: v.exactOptional(v.number()),
     clipNorm: v.exactOptional(v.number()),
     clipValue: v.exactOptional(v.number()),
+    schedule: v.exactOptional(v.string()),
+    seed: v.optional(whole, 0),
+    shuffle: v.optional(v.boolean(), false),
+    augment: v.exactOptional(v.array(v.picklist(['flip', 'crop']))),
+    limit: v.exactOptional(positive),
+    logEvery: v.optional(positive, 100),
+    plain: v.optional(v.boolean(), false),
+    kernels: v.exactOptional(v.string()),
+    keep: v.optional(whole, 0),
+    checkpointEvery: v.exactOptional(positive),
+    patience: v.exactOptional(positive),
+    onNan: v.optional(v.picklist(nonFiniteWays), 'stop'),
   }),
+  adapter: v.exactOptional(v.looseObject({ description: v.string(), device: v.string() })),
+  dataset: v.exactOptional(v.looseObject({ sha256: v.exactOptional(v.string()) })),
+  resumed: v.optional(v.array(v.object({ at: v.string(), step: whole })), []),
   kernels: v.exactOptional(
     v.object({
       plain: v.boolean(),

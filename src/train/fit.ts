@@ -26,6 +26,8 @@ export interface FitOptions {
   readonly schedule?: Schedule;
   /** Ends after so many optimizer steps, in the midst of an epoch if need be. Default: no limit but `epochs`. */
   readonly steps?: number;
+  /** Asked before each step: true ends the training there, as when all epochs are done. */
+  readonly stop?: () => boolean;
   /** A `checkpoint` event whenever the trainer's steps are a multiple of this, for `trainer.checkpoint()`. Default: none. */
   readonly checkpointEvery?: number;
   /** Whether a loss, gradient or parameter that is not finite ends the training. Default `throw`. */
@@ -105,9 +107,10 @@ export async function* trainEpochs(
   takeUp(course, train, options);
   const started = seconds();
   const lastStep = course.steps + most;
+  const ended = () => course.steps >= lastStep || options.stop?.() === true;
   const stepSeconds: number[] = [];
 
-  for (let round = 0; round < epochs && course.steps < lastStep; round++) {
+  for (let round = 0; round < epochs && !ended(); round++) {
     const epoch = course.epochs + 1;
     const of = { batches: train.batches, rows: train.rows };
     course.begun ??= { of, batches: 0, rows: 0, loss: 0, losses: 0, seconds: 0 };
@@ -118,7 +121,7 @@ export async function* trainEpochs(
     const submitted: SubmittedStep[] = [];
     let pause = false;
     const fill = (slot: number) => {
-      if (pause || course.steps >= lastStep || signal?.aborted === true) return false;
+      if (pause || signal?.aborted === true || ended()) return false;
       const next = batches.next();
       if (next.done === true) return false;
       const { index, rows } = next.value;
@@ -172,7 +175,7 @@ export async function* trainEpochs(
       epochStarted += seconds() - paused;
     } while (true);
     if (signal?.aborted === true) return;
-    if (begun.batches < of.batches) break; // as many steps as were asked for
+    if (begun.batches < of.batches) break; // ended in the midst of it
 
     let validation: Evaluation | undefined;
     if (validate !== undefined) {

@@ -21,6 +21,9 @@ const valid = {
 test('the defaults are the tutorial’s settings', () => {
   expect(parseOptions(trainOptions, valid)).toEqual({
     ...valid,
+    initPartial: false,
+    keep: 0,
+    onNan: 'stop',
     epochs: 10,
     batchSize: 64,
     lr: 0.001,
