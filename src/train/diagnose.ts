@@ -89,11 +89,11 @@ const few = (names: readonly (string | number)[], most = 3) =>
     : `${names.slice(0, most).join(', ')} and ${names.length - most} more`;
 
 /** A diagnosis in a sentence. */
-export function diagnosisText({ step, rows, parameters, gradients, largest }: Diagnosis): string {
+export function diagnosisText({ step, loss, rows, parameters, gradients, largest }: Diagnosis): string {
   if (rows.length > 0) return `Row ${few(rows)} of the batch of step ${step} holds what is not finite.`;
   if (parameters.length > 0) return `Not finite before step ${step}: ${few(parameters)}.`;
   const size = `all parameters are finite before it, the largest ${largest.value.toPrecision(3)} in ${largest.key}`;
-  return gradients.length > 0
-    ? `Not finite of the gradients of step ${step}: ${few(gradients)}; ${size}.`
-    : `The gradients of step ${step} are finite, its update is not; ${size}.`;
+  if (gradients.length > 0) return `Not finite of the gradients of step ${step}: ${few(gradients)}; ${size}.`;
+  const what = Number.isFinite(loss) ? 'its update is' : 'the logits are';
+  return `The gradients of step ${step} are finite, ${what} not; ${size}.`;
 }
