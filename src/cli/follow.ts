@@ -18,6 +18,8 @@ export interface FollowOptions {
   readonly watch: Pick<SignalWatch, 'reason'>;
   readonly trainer: Trained;
   readonly standing: Standing;
+  /** What each checkpoint says of the run. */
+  readonly notes: ReadonlyMap<string, string>;
   /** How many epochs' checkpoints are kept beside the last and the best one. */
   readonly keep: number;
   /** Told of each checkpoint that an epoch ends with. */
@@ -35,11 +37,11 @@ export type Outcome = 'done' | 'interrupted';
 
 /** Saves a checkpoint of the trainer as it is now. */
 export async function save(
-  { folder, trainer, standing }: Pick<FollowOptions, 'folder' | 'trainer' | 'standing'>,
+  { folder, trainer, standing, notes }: Pick<FollowOptions, 'folder' | 'trainer' | 'standing' | 'notes'>,
   others: readonly string[] = [],
 ): Promise<Uint8Array> {
   const { steps } = trainer;
-  const bytes = await trainer.checkpoint(notesOf(standing));
+  const bytes = await trainer.checkpoint(new Map([...notes, ...notesOf(standing)]));
   // The last one last: its notes speak of the others.
   for (const name of [...others, runFiles.last]) folder.saveCheckpoint(name, bytes);
   standing.saved = { bytes, steps };

@@ -3,16 +3,16 @@
 
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { HeddleError, messageOf } from '../errors.ts';
-import { decodeCheckpoint, type TrainingState } from '../io/checkpoint.ts';
+import { HeddleError } from '../errors.ts';
+import type { TrainingState } from '../io/checkpoint.ts';
 import { flagOf, type TrainOptions } from './options.ts';
 import { runFiles } from './run-folder.ts';
 import { lockOwner, refuseLocked } from './run-lock.ts';
-import { type RunRecord, readRunFile, readRunRecord } from './run-record.ts';
+import { type RunRecord, readCheckpoint, readRunRecord } from './run-record.ts';
 
 /** A run that goes on. */
 export interface Resumed {
-  /** Its folder. */
+  /** Its folder, or its checkpoint's file. */
   readonly run: string;
   readonly record: RunRecord;
   /** Its last checkpoint, and how far that is. */
@@ -22,8 +22,8 @@ export interface Resumed {
 
 type Name = keyof TrainOptions;
 
-/** Options that a resumed run may have others of. */
-const free: ReadonlySet<Name> = new Set([
+/** Options that a resumed run may have others of: what training makes of the others does not depend on them. */
+export const freeOptions: ReadonlySet<string> = new Set<Name>([
   ...(['epochs', 'maxTime', 'patience', 'resume', 'out', 'data', 'adapter', 'kernels', 'onNan'] as const),
   ...(['json', 'format', 'logEvery', 'checkpointEvery', 'keep'] as const),
 ]);
@@ -37,20 +37,15 @@ const text = (value: unknown) =>
 function differing(options: TrainOptions, given: ReadonlySet<string>, record: RunRecord): Name | undefined {
   const began: Partial<Record<string, unknown>> = record.options;
   return ([...given] as Name[]).find(
-    (name) => !free.has(name) && JSON.stringify(options[name]) !== JSON.stringify(began[name]),
+    (name) => !freeOptions.has(name) && JSON.stringify(options[name]) !== JSON.stringify(began[name]),
   );
 }
 
-/** Reads a run and its last checkpoint. Throws `usage` where there is none, `file` for what cannot be read. */
+/** Reads a run and its last checkpoint. Throws as `readRunRecord`. */
 function readRun(run: string): Resumed {
   const record = readRunRecord(run);
-  const path = join(run, runFiles.last);
-  const checkpoint = readRunFile(run, runFiles.last);
-  try {
-    return { run, record, checkpoint, state: decodeCheckpoint(checkpoint).state };
-  } catch (cause) {
-    throw new HeddleError('file', `${path}: ${messageOf(cause)}`, { cause });
-  }
+  const { bytes, state } = readCheckpoint(run);
+  return { run, record, checkpoint: bytes, state };
 }
 
 /** The newest run that has not come to its end, has begun with such options, and at which nobody is at work. */
@@ -103,7 +98,7 @@ export function takeUpRun(
   }
   const { kernels: _, ...began } = record.options;
   const own = Object.fromEntries(
-    ([...given] as Name[]).filter((name) => free.has(name)).map((name) => [name, options[name]]),
+    ([...given] as Name[]).filter((name) => freeOptions.has(name)).map((name) => [name, options[name]]),
   );
   // The kernels that it used, so that its numbers go on to the bit.
   const kernels = record.kernels?.variants === undefined ? {} : { kernels: run };

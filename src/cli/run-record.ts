@@ -1,10 +1,11 @@
-// What other commands need of a run's folder: its files, and the options that its model was built with.
+// What other commands need of a run: its files, and the options that its model was built with. A checkpoint's file alone,
+// a page's for instance, is as good as a run's folder: it carries them too.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
-import { decodeWeights } from '../io/checkpoint.ts';
+import { type Checkpoint, decodeCheckpoint, decodeWeights } from '../io/checkpoint.ts';
 import type { NamedTensor } from '../io/safetensors.ts';
 import { modelNames } from './model.ts';
 import { optimizerNames } from './optimizer.ts';
@@ -25,7 +26,7 @@ const runRecord = v.looseObject({
     model: v.optional(v.picklist(modelNames), 'mlp'), // the only one there was at first
     dataset: v.string(),
     data: v.exactOptional(v.string()),
-    epochs: v.optional(positive, 1),
+    epochs: v.exactOptional(positive),
     batchSize: positive,
     hidden: v.array(positive),
     optimizer: v.optional(v.picklist(optimizerNames), 'sgd'),
@@ -68,8 +69,9 @@ const runRecord = v.looseObject({
 export type RunRecord = v.InferOutput<typeof runRecord>;
 
 /** A file of a run's folder. Throws `usage` when it is not there, `file` when it cannot be read. */
-export function readRunFile(run: string, name: string): Uint8Array {
-  const path = join(run, name);
+export const readRunFile = (run: string, name: string): Uint8Array => readBytes(join(run, name));
+
+function readBytes(path: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path)); // not a Buffer, whose slice() is a view
   } catch (cause) {
@@ -82,10 +84,40 @@ export function readRunFile(run: string, name: string): Uint8Array {
   }
 }
 
-/** Reads run.json. Throws as `readRunFile`, and `file` for content that is no run's. */
+/** Beside the state in a checkpoint: what run.json says of the run, as far as going on with it needs. */
+export const recordNote = 'heddle.record';
+
+/** Whether a run is given as a checkpoint's file instead of a folder. */
+export const isCheckpointFile = (run: string): boolean =>
+  statSync(run, { throwIfNoEntry: false })?.isFile() === true;
+
+/** A run's record and checkpoint: of its folder the last one. Throws as `readRunFile`, and `file` for other content. */
+export function readCheckpoint(run: string): Checkpoint & { readonly bytes: Uint8Array } {
+  const alone = isCheckpointFile(run);
+  const bytes = alone ? readBytes(run) : readRunFile(run, runFiles.last);
+  try {
+    return { ...decodeCheckpoint(bytes), bytes };
+  } catch (cause) {
+    throw new HeddleError('file', `${alone ? run : join(run, runFiles.last)}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** Reads run.json, or what a checkpoint's file says instead. Throws as `readRunFile`, and `file` for content that is no run's. */
 export function readRunRecord(run: string): RunRecord {
-  const path = join(run, runFiles.info);
-  const text = new TextDecoder().decode(readRunFile(run, runFiles.info));
+  if (!isCheckpointFile(run))
+    return parseRecord(join(run, runFiles.info), new TextDecoder().decode(readRunFile(run, runFiles.info)));
+  const note = readCheckpoint(run).notes.get(recordNote);
+  if (note === undefined)
+    throw new HeddleError(
+      'file',
+      `${run} is a checkpoint that does not say of what options; expected one that heddle train or the page made`,
+    );
+  return parseRecord(run, note);
+}
+
+function parseRecord(path: string, text: string): RunRecord {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -100,10 +132,13 @@ export function readRunRecord(run: string): RunRecord {
 
 /** A run's parameters and buffers: as they were last, or as they were best. Throws as `readRunFile`, and `file`. */
 export function readRunWeights(run: string, which: 'last' | 'best' = 'last'): Map<string, NamedTensor> {
-  const bytes = readRunFile(run, runFiles[which]);
+  const alone = isCheckpointFile(run);
+  const bytes = alone ? readBytes(run) : readRunFile(run, runFiles[which]);
   try {
     return decodeWeights(bytes);
   } catch (cause) {
-    throw new HeddleError('file', `${join(run, runFiles[which])}: ${messageOf(cause)}`, { cause });
+    throw new HeddleError('file', `${alone ? run : join(run, runFiles[which])}: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }

@@ -27,9 +27,9 @@ import { type Machine, openMachine } from './machine.ts';
 import { buildModel, type Shape } from './model.ts';
 import type { TrainOptions } from './options.ts';
 import type { Resumed } from './resume.ts';
-import { type Data, recordKeeper, runEvent } from './run-facts.ts';
+import { type Data, recordKeeper, recordOf, runEvent } from './run-facts.ts';
 import { createRunFolder, openRunFolder, type RunFolder, runFiles } from './run-folder.ts';
-import { readRunFile } from './run-record.ts';
+import { isCheckpointFile, readRunFile, recordNote } from './run-record.ts';
 import { makeSchedule } from './schedule.ts';
 import type { Session } from './session.ts';
 import { type Sink, textSink } from './sinks.ts';
@@ -110,7 +110,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
     makeFit(job); // refuses a schedule that does not fit before there is a folder
     if (job.init !== undefined) process.stderr.write(await loadInit(trainer, job.init, options));
     folder =
-      resumed === undefined || out !== undefined
+      resumed === undefined || out !== undefined || isCheckpointFile(resumed.run)
         ? createRunFolder({ kind: options.model, ...(out && { out, reuse: options.resume === 'auto' }) })
         : openRunFolder(resumed.run);
   } catch (error) {
@@ -119,6 +119,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
   }
   const run = runEvent(job, machine, trainer, folder.path);
   const keepRecord = recordKeeper(folder, run, job.data, resumed);
+  const notes = new Map([[recordNote, JSON.stringify(recordOf(run, job.data))]]);
   const writer = writerFor(options, job.data.train.length);
   const keepers: Sink[] = [folder];
   let standing = standingFrom(new Map());
@@ -128,7 +129,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
     process.stderr.write(variantNotice(options, machine.device, run.kernels.variants));
     if (resumed === undefined) {
       folder.rewind({ steps: 0, epochs: 0 }); // of one that died before its first checkpoint
-      await save({ folder, trainer, standing });
+      await save({ folder, trainer, standing, notes });
     } else {
       standing = await goBack(resumed.checkpoint, trainer, folder);
       if (folder.path !== resumed.run) copyCheckpoints(resumed, folder);
@@ -138,7 +139,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
 
     for (const faults = { diverged: 0, 'device-lost': 0, at: trainer.steps }; ; ) {
       try {
-        const outcome = await attempt(job, { trainer, folder, keepers, writer, standing, started });
+        const outcome = await attempt(job, { trainer, folder, keepers, writer, standing, notes, started });
         keepRecord(outcome.status);
         return outcome.code;
       } catch (error) {
@@ -226,6 +227,8 @@ interface Attempt {
   readonly keepers: readonly Sink[];
   readonly writer: Writer;
   readonly standing: Standing;
+  /** See `FollowOptions`. */
+  readonly notes: ReadonlyMap<string, string>;
   /** When the process began to train, in ms. */
   readonly started: number;
 }
@@ -233,7 +236,7 @@ interface Attempt {
 /** Trains until the run ends in order or somebody stops it. */
 async function attempt(
   job: Job,
-  { trainer, folder, keepers, writer, standing, started }: Attempt,
+  { trainer, folder, keepers, writer, standing, notes, started }: Attempt,
 ): Promise<{ readonly status: Outcome; readonly code: number }> {
   const { options, session } = job;
   const { watch } = session;
@@ -248,7 +251,7 @@ async function attempt(
       stop: () => stale() || late(),
       signal: watch.signal,
     }),
-    ...{ keepers, writers: [writer], folder, watch, trainer, standing, keep: options.keep },
+    ...{ keepers, writers: [writer], folder, watch, trainer, standing, notes, keep: options.keep },
   });
   const kept = `heddle train --resume ${folder.path} goes on`;
   if (status === 'interrupted') {

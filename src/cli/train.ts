@@ -132,9 +132,10 @@ function resumptionNotice(
   const began = record.adapter?.description ?? device.info.description;
   if (began !== device.info.description)
     lines.push(`it began on ${began}: on another adapter its numbers go on, but not to the bit`);
-  if (options.schedule !== undefined && options.epochs !== record.options.epochs)
+  const { epochs: before = options.epochs } = record.options;
+  if (options.schedule !== undefined && options.epochs !== before)
     lines.push(
-      `--schedule ${options.schedule} was made for ${record.options.epochs} epochs, and now is for ${options.epochs}`,
+      `--schedule ${options.schedule} was made for ${before} epochs, and now is for ${options.epochs}`,
     );
   return lines.map((line) => `${line}\n`).join('');
 }

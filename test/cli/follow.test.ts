@@ -65,6 +65,7 @@ function setUp(fake: Fake, sink: Sink, own: Partial<FollowOptions> = {}) {
       events: trainer.train(),
       ...{ keepers: [folder], writers: [sink], folder, trainer, standing },
       watch: { reason: undefined },
+      notes: new Map(),
       keep: 0,
       ...own,
     });
@@ -142,7 +143,7 @@ test('what is done again after a fault is kept again, and not told again', async
   const kept = recorder();
   await follow({
     events: again.train(),
-    ...{ keepers: [kept.sink], writers: [sink], folder, trainer: again, standing, keep: 0 },
+    ...{ keepers: [kept.sink], writers: [sink], folder, trainer: again, standing, notes: new Map(), keep: 0 },
     watch: { reason: undefined },
   });
   const steps = (events: readonly CliEvent[]) => events.flatMap((e) => (e.type === 'step' ? [e.step] : []));

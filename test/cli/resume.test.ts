@@ -121,6 +121,24 @@ test('a run may go on in a folder of its own', async () => {
   expect(readdirSync(join(cwd, 'to'))).toContain('best.safetensors');
 });
 
+test('a checkpoint’s file alone is as good as its run', async () => {
+  const cwd = temporaryFolder();
+  const { train, bytes } = runs(cwd);
+  const recipe = [...small, '--optimizer', 'adam', '--shuffle'];
+  await train(...recipe, '--epochs', '3', '--out', 'whole');
+  await train(...recipe, '--epochs', '1', '--out', 'from');
+  cpSync(join(cwd, 'from', 'last.safetensors'), join(cwd, 'mine.safetensors'));
+  await train('train', '--resume', 'mine.safetensors', '--epochs', '3', '--out', 'to');
+  expect(bytes('to/last.safetensors')).toBe(bytes('whole/last.safetensors'));
+  const evaluated = await train('eval', 'mine.safetensors', '--json');
+  expect(records(evaluated.stdout)[0]).toMatchObject({ rows: 1000 });
+  const weights = decodeWeights(new Uint8Array(readFileSync(join(cwd, 'mine.safetensors'))));
+  writeFileSync(join(cwd, 'weights.safetensors'), encodeSafetensors(weights));
+  const refused = await heddle(['train', '--resume', 'weights.safetensors'], { cwd });
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain('nothing of how far training has come');
+});
+
 test('what cannot go on is refused in a line, and stays as it was', async () => {
   const cwd = temporaryFolder();
   const { train, bytes, json } = runs(cwd);
