@@ -22,12 +22,14 @@ export {
 export type { DispatchDescription } from './gpu/plan.ts';
 export { canProfile, type DispatchProfile } from './gpu/profiler.ts';
 export type { Observer, Span } from './gpu/trace.ts';
+export { encodeOnnx, type OnnxOptions } from './io/onnx.ts';
 export {
   decodeSafetensors,
   encodeSafetensors,
   type NamedTensor,
   type Safetensors,
 } from './io/safetensors.ts';
+export type { WeightSource } from './io/weights.ts';
 export * as nn from './nn/index.ts';
 export type { CheckResult } from './ops/check.ts';
 export * as optim from './optim/index.ts';
