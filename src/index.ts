@@ -22,6 +22,7 @@ export {
 export type { DispatchDescription } from './gpu/plan.ts';
 export { canProfile, type DispatchProfile } from './gpu/profiler.ts';
 export type { Observer, Span } from './gpu/trace.ts';
+export { encodeOnnx, type OnnxOptions } from './io/onnx.ts';
 export {
   type BegunEpoch,
   type Checkpoint,
@@ -35,6 +36,7 @@ export {
   type NamedTensor,
   type Safetensors,
 } from './io/safetensors.ts';
+export type { WeightSource } from './io/weights.ts';
 export * as nn from './nn/index.ts';
 export type { CheckResult } from './ops/check.ts';
 export * as optim from './optim/index.ts';

@@ -6,6 +6,7 @@ import { HeddleError } from '../errors.ts';
 import { registerBench } from './bench.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
+import { registerExport } from './export.ts';
 import { describeFailure, exitCodeOf } from './failure.ts';
 import { registerPlan } from './plan.ts';
 import { reexec } from './reexec.ts';
@@ -35,6 +36,7 @@ const program = new Command('heddle')
   .configureOutput({ outputError: () => {} });
 registerTrain(program, session);
 registerEval(program, session);
+registerExport(program, session);
 registerDoctor(program, session);
 registerPlan(program, session);
 registerTune(program, session);

@@ -87,13 +87,13 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** Writes a file so that, whatever happens, `path` holds the old content or the new one. Throws `file`. */
-export function writeWhole(path: string, bytes: Uint8Array): void {
+/** Writes a file so that, whatever happens, `path` holds the old content or the new one. Throws `file`, and what pieces of `content` throw. */
+export function writeWhole(path: string, content: Uint8Array | Iterable<Uint8Array>): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     const file = openSync(temporary, 'w');
     try {
-      writeAll(file, bytes);
+      for (const piece of content instanceof Uint8Array ? [content] : content) writeAll(file, piece);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -102,6 +102,7 @@ export function writeWhole(path: string, bytes: Uint8Array): void {
     syncFolder(dirname(path));
   } catch (error) {
     rmSync(temporary, { force: true });
+    if (error instanceof HeddleError) throw error;
     throw fileError(`${path} could not be written`, error);
   }
 }

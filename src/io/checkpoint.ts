@@ -53,7 +53,7 @@ export interface Checkpoint {
 }
 
 /** Begins the names of tensors that are no weights; no key of PyTorch's holds a slash. */
-const optimizerPrefix = 'optimizer/';
+export const optimizerPrefix = 'optimizer/';
 const stateKey = 'heddle.state';
 /** What readers of PyTorch's weights expect to find in the metadata. */
 const format = ['format', 'pt'] as const;
