@@ -22,7 +22,6 @@ export {
 export type { DispatchDescription } from './gpu/plan.ts';
 export { canProfile, type DispatchProfile } from './gpu/profiler.ts';
 export type { Observer, Span } from './gpu/trace.ts';
-export { encodeOnnx, type OnnxOptions } from './io/onnx.ts';
 export {
   type BegunEpoch,
   type Checkpoint,
@@ -30,6 +29,7 @@ export {
   decodeWeights,
   type TrainingState,
 } from './io/checkpoint.ts';
+export { encodeOnnx, type OnnxOptions } from './io/onnx.ts';
 export {
   decodeSafetensors,
   encodeSafetensors,

@@ -2,14 +2,14 @@
 
 import type { Command } from 'commander';
 import { classScores, createTrainer, dataLoader, nn, openDevice, optim } from '../index.ts';
+import { buildModel, refuseTooLarge } from '../recipes/model.ts';
+import { count } from '../recipes/units.ts';
 import { evaluationText } from './format-evaluation.ts';
 import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
-import { buildModel, refuseTooLarge } from './model.ts';
 import { declare, type EvalOptions, evalOptions, parseOptions } from './options.ts';
 import { readRunRecord, readRunWeights } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
-import { count } from './table.ts';
 import { prepareDevice } from './tuning.ts';
 
 const examples = `

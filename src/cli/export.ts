@@ -8,14 +8,14 @@ import { encodeOnnx, encodeSafetensors, HeddleError } from '../index.ts';
 import { inputText } from '../io/onnx.ts';
 import { weightsOf } from '../io/weights.ts';
 import { weightsJson } from '../io/weights-json.ts';
+import { buildModel, modelText } from '../recipes/model.ts';
+import { bytesText } from '../recipes/units.ts';
 import { classNamesOf } from './class-names.ts';
 import { pythonLines } from './export-python.ts';
-import { buildModel, modelText } from './model.ts';
 import { parseOptions } from './options.ts';
 import { runFiles, writeWhole } from './run-folder.ts';
 import { readRunRecord, readRunWeights } from './run-record.ts';
 import type { Session } from './session.ts';
-import { bytesText } from './table.ts';
 import { oneOf } from './values.ts';
 import { heddleVersion } from './versions.ts';
 

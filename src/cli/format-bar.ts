@@ -1,9 +1,9 @@
 // What a person at a terminal sees: a live bar on stderr while an epoch runs, a line of results on stdout when it ends.
 
 import pc from 'picocolors';
+import { count } from '../recipes/units.ts';
 import type { ProgressEvent } from '../train/events.ts';
 import type { CliEvent, Output, Sink } from './sinks.ts';
-import { count } from './table.ts';
 
 /** Options of `barSink`. */
 export interface BarOptions {

@@ -4,8 +4,8 @@
 import type { Command } from 'commander';
 import * as v from 'valibot';
 import { HeddleError } from '../errors.ts';
-import { modelNames } from './model.ts';
-import { optimizerNames } from './optimizer.ts';
+import { modelNames } from '../recipes/model.ts';
+import { optimizerNames } from '../recipes/optimizer.ts';
 import { nonFiniteWays } from './run-record.ts';
 import { scheduleSpec } from './schedule.ts';
 import { decimal, duration, oneOf, positiveNumber, wholeNumber } from './values.ts';

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import type { ClassDataset, Trainer } from '../index.ts';
-import { modelText, type Shape } from './model.ts';
+import { modelText, type Shape } from '../recipes/model.ts';
 import type { TrainOptions } from './options.ts';
 import { freeOptions, type Resumed } from './resume.ts';
 import type { RunFolder } from './run-folder.ts';

@@ -7,8 +7,8 @@ import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
 import { type Checkpoint, decodeCheckpoint, decodeWeights } from '../io/checkpoint.ts';
 import type { NamedTensor } from '../io/safetensors.ts';
-import { modelNames } from './model.ts';
-import { optimizerNames } from './optimizer.ts';
+import { modelNames } from '../recipes/model.ts';
+import { optimizerNames } from '../recipes/optimizer.ts';
 import { runFiles } from './run-folder.ts';
 
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));

@@ -17,6 +17,8 @@ import {
   type TrainerOptions,
 } from '../index.ts';
 import { decodeCheckpoint } from '../io/checkpoint.ts';
+import { buildModel, type Shape } from '../recipes/model.ts';
+import { count } from '../recipes/units.ts';
 import { augmentation } from './augment.ts';
 import { follow, type Outcome, save } from './follow.ts';
 import { barSink } from './format-bar.ts';
@@ -24,7 +26,6 @@ import { jsonLine } from './format-json.ts';
 import { pytorchText } from './format-pytorch.ts';
 import { loadInit } from './init.ts';
 import { type Machine, openMachine } from './machine.ts';
-import { buildModel, type Shape } from './model.ts';
 import type { TrainOptions } from './options.ts';
 import type { Resumed } from './resume.ts';
 import { type Data, recordKeeper, recordOf, runEvent } from './run-facts.ts';
@@ -34,7 +35,6 @@ import { makeSchedule } from './schedule.ts';
 import type { Session } from './session.ts';
 import { type Sink, textSink } from './sinks.ts';
 import { type Standing, standingFrom } from './standing.ts';
-import { count } from './table.ts';
 import { variantNotice } from './tuning.ts';
 
 /** What is to be trained. */

@@ -2,11 +2,12 @@
 
 import type { Command } from 'commander';
 import { HeddleError, type optim, take } from '../index.ts';
+import { countParameters, modelText, refuseTooLarge, type Shape } from '../recipes/model.ts';
+import { clippingFor, optimizerFor } from '../recipes/optimizer.ts';
+import { count } from '../recipes/units.ts';
 import { checkInit, readInit } from './init.ts';
 import { loadBoth, mayDownload, orderNotice, syntheticNotice } from './load-data.ts';
 import { type Machine, openMachine } from './machine.ts';
-import { countParameters, modelText, refuseTooLarge, type Shape } from './model.ts';
-import { clippingFor, optimizerFor } from './optimizer.ts';
 import { declare, parseOptions, type TrainOptions, trainOptions } from './options.ts';
 import { type Resumed, takeUpRun } from './resume.ts';
 import { type Data, dataSum } from './run-facts.ts';
@@ -14,7 +15,6 @@ import { refuseUsed } from './run-folder.ts';
 import { scheduleHelp } from './schedule-kinds.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
-import { count } from './table.ts';
 import { trainRun } from './train-run.ts';
 
 const examples = `

@@ -1,7 +1,6 @@
 // Trained models as ONNX, in ONNX Runtime on the CPU: the logits of test images are those of our kernels.
 
 import { expect, inject, it } from 'vitest';
-import { buildModel } from '../../src/cli/model.ts';
 import {
   createTrainer,
   dataLoader,
@@ -16,6 +15,7 @@ import type { ForwardContext, Layer } from '../../src/nn/index.ts';
 import { namedBuffers, namedParameters } from '../../src/nn/parameters.ts';
 import { type HostTensor, run } from '../../src/ops/run.ts';
 import { stepRecord } from '../../src/ops/step.ts';
+import { buildModel } from '../../src/recipes/model.ts';
 import { useDevice } from '../support/device.ts';
 import { runOnnx } from '../support/onnx.ts';
 
