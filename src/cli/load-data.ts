@@ -5,13 +5,14 @@ import { basename, join, resolve } from 'node:path';
 import { FASHION_MNIST_FILES } from '../data/fashion-mnist.ts';
 import { KMNIST_FILES, MNIST_FILES } from '../data/mnist.ts';
 import { type ClassDataset, type Dataset, datasets, HeddleError } from '../index.ts';
+import { downloadLine } from './download-line.ts';
 import { fileSetNames, isFolder } from './options.ts';
 import type { Output } from './sinks.ts';
 
 const fileSets = {
-  'fashion-mnist': { load: datasets.fashionMnist, variable: FASHION_MNIST_FILES.variable },
-  mnist: { load: datasets.mnist, variable: MNIST_FILES.variable },
-  kmnist: { load: datasets.kmnist, variable: KMNIST_FILES.variable },
+  'fashion-mnist': { load: datasets.fashionMnist, files: FASHION_MNIST_FILES },
+  mnist: { load: datasets.mnist, files: MNIST_FILES },
+  kmnist: { load: datasets.kmnist, files: KMNIST_FILES },
 } satisfies Record<(typeof fileSetNames)[number], object>;
 
 /** Where data comes from, as options say it. */
@@ -19,44 +20,6 @@ export interface DataOptions {
   /** The name of a data set, or a folder with the folders `train` and `test`. */
   readonly dataset: string;
   readonly data?: string;
-}
-
-const interval = 100;
-const eraseLine = '\r\x1b[K';
-
-interface Progress {
-  readonly file: string;
-  readonly url: string;
-  readonly received: number;
-  readonly total: number | undefined;
-}
-
-/** Shows a download: a live line on a terminal, one line a file elsewhere. */
-function downloadLine(stderr: Output) {
-  let last = Number.NEGATIVE_INFINITY;
-  let announced = '';
-  let drawn = false;
-  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
-  return {
-    show({ file, url, received, total }: Progress) {
-      if (stderr.isTTY !== true) {
-        if (announced !== url) stderr.write(`downloading ${file} from ${new URL(url).host}\n`);
-        announced = url;
-        return;
-      }
-      const now = performance.now();
-      if (now - last < interval) return;
-      last = now;
-      drawn = true;
-      const of = total === undefined ? '' : ` / ${megabytes(total)}`;
-      const line = `downloading ${file}  ${megabytes(received)}${of} MB`;
-      stderr.write(`${eraseLine}${line.slice(0, (stderr.columns || 80) - 1)}`);
-    },
-    wipe() {
-      if (drawn) stderr.write(eraseLine);
-      drawn = false;
-    },
-  };
 }
 
 const fileSetOf = (dataset: string) =>
@@ -68,7 +31,7 @@ const fileSetOf = (dataset: string) =>
  */
 export function mayDownload({ dataset, data }: DataOptions): boolean {
   if (dataset === 'synthetic' || isFolder(dataset)) return false;
-  return data === undefined && !process.env[fileSetOf(dataset).variable];
+  return data === undefined && !process.env[fileSetOf(dataset).files.variable];
 }
 
 /** Loads one half of a data set. Throws `data` when it cannot be had. */
