@@ -9,7 +9,8 @@ import { downloadLine } from './download-line.ts';
 import { fileSetNames, isFolder } from './options.ts';
 import type { Output } from './sinks.ts';
 
-const fileSets = {
+/** Data sets that are files under known names. */
+export const fileSets = {
   'fashion-mnist': { load: datasets.fashionMnist, files: FASHION_MNIST_FILES },
   mnist: { load: datasets.mnist, files: MNIST_FILES },
   kmnist: { load: datasets.kmnist, files: KMNIST_FILES },

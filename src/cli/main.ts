@@ -4,6 +4,7 @@
 import { Command, CommanderError } from 'commander';
 import { HeddleError } from '../errors.ts';
 import { registerBench } from './bench.ts';
+import { registerData } from './data.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
 import { describeFailure, exitCodeOf } from './failure.ts';
@@ -35,6 +36,7 @@ const program = new Command('heddle')
   .configureOutput({ outputError: () => {} });
 registerTrain(program, session);
 registerEval(program, session);
+registerData(program, session);
 registerDoctor(program, session);
 registerPlan(program, session);
 registerTune(program, session);
