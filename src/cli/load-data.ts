@@ -2,8 +2,9 @@
 
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { FASHION_MNIST_FILES } from '../data/fashion-mnist.ts';
-import { KMNIST_FILES, MNIST_FILES } from '../data/mnist.ts';
+import { FASHION_MNIST_CLASSES, FASHION_MNIST_FILES } from '../data/fashion-mnist.ts';
+import { KMNIST_CLASSES, KMNIST_FILES, MNIST_CLASSES, MNIST_FILES } from '../data/mnist.ts';
+import { SYNTHETIC_CLASSES } from '../data/synthetic.ts';
 import { type ClassDataset, type Dataset, datasets, HeddleError } from '../index.ts';
 import { downloadLine } from './download-line.ts';
 import { fileSetNames, isFolder } from './options.ts';
@@ -11,9 +12,13 @@ import type { Output } from './sinks.ts';
 
 /** Data sets that are files under known names. */
 export const fileSets = {
-  'fashion-mnist': { load: datasets.fashionMnist, files: FASHION_MNIST_FILES },
-  mnist: { load: datasets.mnist, files: MNIST_FILES },
-  kmnist: { load: datasets.kmnist, files: KMNIST_FILES },
+  'fashion-mnist': {
+    load: datasets.fashionMnist,
+    files: FASHION_MNIST_FILES,
+    classes: FASHION_MNIST_CLASSES,
+  },
+  mnist: { load: datasets.mnist, files: MNIST_FILES, classes: MNIST_CLASSES },
+  kmnist: { load: datasets.kmnist, files: KMNIST_FILES, classes: KMNIST_CLASSES },
 } satisfies Record<(typeof fileSetNames)[number], object>;
 
 /** Where data comes from, as options say it. */
@@ -25,6 +30,12 @@ export interface DataOptions {
 
 const fileSetOf = (dataset: string) =>
   fileSets[fileSetNames.find((name) => name === dataset) ?? 'fashion-mnist'];
+
+/** The class names of a data set, without loading it; undefined for a folder of pictures. */
+export function knownClasses(dataset: string): readonly string[] | undefined {
+  if (isFolder(dataset)) return undefined;
+  return dataset === 'synthetic' ? SYNTHETIC_CLASSES : fileSetOf(dataset).classes;
+}
 
 /**
  * Whether loading may take a download. Where not, it goes before opening the device, so that a wrong folder is told at

@@ -9,6 +9,7 @@ import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
 import { describeFailure, exitCodeOf } from './failure.ts';
 import { registerPlan } from './plan.ts';
+import { registerPredict } from './predict.ts';
 import { reexec } from './reexec.ts';
 import type { Session } from './session.ts';
 import { watchSignals } from './signals.ts';
@@ -36,6 +37,7 @@ const program = new Command('heddle')
   .configureOutput({ outputError: () => {} });
 registerTrain(program, session);
 registerEval(program, session);
+registerPredict(program, session);
 registerData(program, session);
 registerDoctor(program, session);
 registerPlan(program, session);

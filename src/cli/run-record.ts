@@ -1,6 +1,6 @@
 // What other commands need of a run's folder: its files, and the options that its model was built with.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
@@ -16,6 +16,7 @@ const runRecord = v.object({
   // The tutorial's, where an older record does not say.
   input: v.optional(v.array(positive), [1, 28, 28]),
   classes: v.optional(positive, 10),
+  classNames: v.exactOptional(v.array(v.string())),
   options: v.object({
     model: v.optional(v.picklist(modelNames), 'mlp'), // the only one there was at first
     dataset: v.string(),
@@ -53,9 +54,11 @@ export function readRunFile(run: string, name: string): Uint8Array {
   } catch (cause) {
     const missing =
       cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
-    const reason = missing
-      ? 'does not exist; expected the folder of a run'
-      : `cannot be read: ${messageOf(cause)}`;
+    const expected =
+      name === runFiles.best && existsSync(join(run, runFiles.info))
+        ? 'this run has kept no best weights; use --weights last'
+        : 'expected the folder of a run';
+    const reason = missing ? `does not exist; ${expected}` : `cannot be read: ${messageOf(cause)}`;
     throw new HeddleError(missing ? 'usage' : 'file', `${path} ${reason}`, { cause });
   }
 }
@@ -76,8 +79,14 @@ export function readRunRecord(run: string): RunRecord {
   throw new HeddleError('file', `${path}: ${v.getDotPath(issue) ?? 'content'}: ${issue.message}`);
 }
 
-/** A run's parameters and buffers: as they were last, or as they were best. Throws as `readRunFile`, and `file`. */
-export function readRunWeights(run: string, which: 'last' | 'best' = 'last'): Map<string, NamedTensor> {
+/** Which of a run's weights: as they were last, or as they were when the test accuracy was best. */
+export type Which = 'last' | 'best';
+
+/** The best weights of a run, where it has kept them apart, else the last. */
+export const bestOrLast = (run: string): Which => (existsSync(join(run, runFiles.best)) ? 'best' : 'last');
+
+/** A run's parameters and buffers. Throws as `readRunFile`, and `file`. */
+export function readRunWeights(run: string, which: Which): Map<string, NamedTensor> {
   const bytes = readRunFile(run, runFiles[which]);
   try {
     return decodeWeights(bytes);

@@ -241,9 +241,10 @@ function recordKeeper(folder: RunFolder, run: RunEvent, data: Data) {
   const started = new Date().toISOString();
   const hash = createHash('sha256').update(data.train.inputs).update(data.train.targets);
   const dataset = { ...run.dataset, sha256: hash.digest('hex') };
+  const classNames = data.train.classes;
   return (status: 'running' | 'done' | 'interrupted' | 'failed') => {
     const ended = status === 'running' ? {} : { ended: new Date().toISOString() };
-    folder.saveInfo({ status, started, ...ended, ...facts, dataset, versions: versions() });
+    folder.saveInfo({ status, started, ...ended, ...facts, classNames, dataset, versions: versions() });
   };
 }
 
