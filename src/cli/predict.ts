@@ -39,7 +39,8 @@ const examples = `
 Takes PNG and JPEG files; - reads one from stdin. A picture is made grey for a model of grey images, and scaled until it
 fits the model's input, its proportions kept; for fashion-mnist and mnist an even ground around it is cut away first, as
 their makers did. What is transparent is white. What is dark on light is inverted: those data sets are light on dark.
-Exit code 4 when a file could not be read; the others are done.
+Without --weights the best are taken where the run has kept any, else the last. Exit code 4 when a file could not be
+read; the others are done.
 
 Examples:
   heddle predict runs/mine boot.png shirt.jpg
