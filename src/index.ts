@@ -56,6 +56,6 @@ export type {
 } from './train/events.ts';
 export type { InputSpec } from './train/feed.ts';
 export type { FitOptions } from './train/fit.ts';
-export { type ClassScore, classScores, topKAccuracy } from './train/metrics.ts';
+export { type ClassScore, classScores, probabilities, topKAccuracy } from './train/metrics.ts';
 export { createTrainer, type StepDescription, type Trainer, type TrainerOptions } from './train/trainer.ts';
 export { type TuneCandidate, type TuneEvent, type TuneOptions, tuneModel } from './train/tune.ts';

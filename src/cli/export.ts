@@ -1,6 +1,6 @@
 // `heddle export RUN`: a run's model for other programs, as ONNX, safetensors or JSON. Needs no GPU.
 
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import * as v from 'valibot';
@@ -84,14 +84,12 @@ async function exportRun(run: string, options: ExportOptions): Promise<number> {
   const { format, output = join(run, `model.${format}`), force } = options;
   const record = readRunRecord(run);
   if (options.output !== undefined && output !== '-') refuseOutput(run, output, force);
-  if (options.weights === 'best' && !existsSync(join(run, runFiles.best)))
-    throw new HeddleError('usage', `--weights best: ${run} has no ${runFiles.best}; take --weights last`);
   const { input, classes } = record;
-  const { model: name, hidden, dataset } = record.options;
+  const { model: name, hidden } = record.options;
   const shape = { model: name, input, hidden, classes };
   const model = buildModel(shape);
   const weights = weightsOf(model, readRunWeights(run, options.weights));
-  const classNames = await classNamesOf(dataset, classes);
+  const classNames = classNamesOf(record);
   const facts = { inputShape: input, classes, classNames };
 
   let pieces: Pieces;

@@ -25,6 +25,12 @@ const empty = '─';
 const shortestBar = 10;
 const longestBar = 40;
 
+/** A bar of `room` characters, `share` of it done, 0 … 1. */
+export function progressBar(share: number, room: number): string {
+  const done = Math.round(room * Math.min(1, share));
+  return full.repeat(done) + empty.repeat(room - done);
+}
+
 /** Seconds as `0:07`, `12:34` or `1:02:03`. */
 export function clock(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
@@ -53,8 +59,7 @@ export function barLine(event: ProgressEvent, options: BarOptions, width: number
   const text = parts.join('  ');
   const room = Math.min(longestBar, width - title.length - text.length - 4);
   if (room < shortestBar) return `${title}  ${text}`.slice(0, width);
-  const done = Math.round((room * event.batch) / Math.max(1, event.batches));
-  return `${title}  ${full.repeat(done)}${empty.repeat(room - done)}  ${text}`;
+  return `${title}  ${progressBar(event.batch / Math.max(1, event.batches), room)}  ${text}`;
 }
 
 function resultLine(event: CliEvent, epochs: number): string {

@@ -47,7 +47,7 @@ export function readInit({ init, initPrefix }: InitOptions): Map<string, NamedTe
 
 function readWeights(path: string): Map<string, NamedTensor> {
   try {
-    if (statSync(path).isDirectory()) return readRunWeights(path);
+    if (statSync(path).isDirectory()) return readRunWeights(path, 'last');
     return decodeWeights(new Uint8Array(readFileSync(path)));
   } catch (cause) {
     const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';

@@ -107,6 +107,7 @@ export type TrainOptions = v.InferOutput<typeof trainOptions>;
 export const evalOptions = v.object({
   dataset: v.exactOptional(datasetName),
   data: fields.data,
+  weights: v.exactOptional(oneOf('last', 'best')),
   adapter: fields.adapter,
   json: flag,
   plain: flag,
@@ -179,6 +180,7 @@ export type BenchOptions = v.InferOutput<typeof benchOptions>;
 type Name =
   | keyof typeof fields
   | 'checked'
+  | 'weights'
   | 'report'
   | keyof TuneOptions
   | Exclude<keyof BenchOptions, 'firstStep'>;
@@ -232,6 +234,7 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   onNan: ['--on-nan <what>', 'stop; restore (last checkpoint, half the learning rate); ignore', 'stop'],
   budget: ['--budget <seconds>', 'compile no further variants after so long', '60'],
   forget: ['--forget', 'go back to the untuned variants'],
+  weights: ['--weights <name>', 'last, or best: those with the best test accuracy', 'last'],
   checked: ['--model <name>', 'mlp, lenet, cnn, or a run whose model to check (default: the tutorial’s)'],
   report: ['--report [file]', 'a text to paste into an issue, on stdout or into a file'],
   rounds: ['--rounds <n>', 'rounds to measure, after a warm-up', '7'],

@@ -61,7 +61,7 @@ export function recordOf(
 ): object {
   const own = Object.entries(options).filter(([name]) => !freeOptions.has(name) && !name.startsWith('init'));
   return {
-    ...{ input, classes, kernels, adapter },
+    ...{ input, classes, classNames: data.train.classes, kernels, adapter },
     dataset: { ...dataset, sha256: dataSum(data) },
     options: Object.fromEntries(own.sort(([a], [b]) => (a < b ? -1 : 1))),
   };
@@ -78,12 +78,14 @@ export function recordKeeper(folder: RunFolder, run: RunEvent, data: Data, from:
     from === undefined ? [] : [...from.record.resumed, { at: now, run: from.run, step: from.state.steps }];
   const started = from?.record.started || now;
   const dataset = { ...run.dataset, sha256: dataSum(data) };
+  const classNames = data.train.classes;
   return (status: Status, error?: string) => {
     const ended = status === 'running' ? {} : { ended: new Date().toISOString() };
     folder.saveInfo({
       ...{ status, ...(error !== undefined && { error }), started, ...ended },
       ...(resumed.length > 0 && { resumed }),
       ...facts,
+      classNames,
       dataset,
       versions: versions(),
     });

@@ -1,7 +1,7 @@
 // What other commands need of a run: its files, and the options that its model was built with. A checkpoint's file alone,
 // a page's for instance, is as good as a run's folder: it carries them too.
 
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
@@ -22,6 +22,7 @@ const runRecord = v.looseObject({
   // The tutorial's, where an older record does not say.
   input: v.optional(v.array(positive), [1, 28, 28]),
   classes: v.optional(positive, 10),
+  classNames: v.exactOptional(v.array(v.string())),
   options: v.object({
     model: v.optional(v.picklist(modelNames), 'mlp'), // the only one there was at first
     dataset: v.string(),
@@ -69,17 +70,21 @@ const runRecord = v.looseObject({
 export type RunRecord = v.InferOutput<typeof runRecord>;
 
 /** A file of a run's folder. Throws `usage` when it is not there, `file` when it cannot be read. */
-export const readRunFile = (run: string, name: string): Uint8Array => readBytes(join(run, name));
+export function readRunFile(run: string, name: string): Uint8Array {
+  const keptNone = name === runFiles.best && existsSync(join(run, runFiles.info));
+  return readBytes(
+    join(run, name),
+    keptNone ? 'this run has kept no best weights; use --weights last' : 'expected the folder of a run',
+  );
+}
 
-function readBytes(path: string): Uint8Array {
+function readBytes(path: string, expected: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path)); // not a Buffer, whose slice() is a view
   } catch (cause) {
     const missing =
       cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
-    const reason = missing
-      ? 'does not exist; expected the folder of a run'
-      : `cannot be read: ${messageOf(cause)}`;
+    const reason = missing ? `does not exist; ${expected}` : `cannot be read: ${messageOf(cause)}`;
     throw new HeddleError(missing ? 'usage' : 'file', `${path} ${reason}`, { cause });
   }
 }
@@ -94,7 +99,7 @@ export const isCheckpointFile = (run: string): boolean =>
 /** A run's record and checkpoint: of its folder the last one. Throws as `readRunFile`, and `file` for other content. */
 export function readCheckpoint(run: string): Checkpoint & { readonly bytes: Uint8Array } {
   const alone = isCheckpointFile(run);
-  const bytes = alone ? readBytes(run) : readRunFile(run, runFiles.last);
+  const bytes = alone ? readBytes(run, '') : readRunFile(run, runFiles.last);
   try {
     return { ...decodeCheckpoint(bytes), bytes };
   } catch (cause) {
@@ -130,10 +135,16 @@ function parseRecord(path: string, text: string): RunRecord {
   throw new HeddleError('file', `${path}: ${v.getDotPath(issue) ?? 'content'}: ${issue.message}`);
 }
 
-/** A run's parameters and buffers: as they were last, or as they were best. Throws as `readRunFile`, and `file`. */
-export function readRunWeights(run: string, which: 'last' | 'best' = 'last'): Map<string, NamedTensor> {
+/** Which of a run's weights: as they were last, or as they were when the test accuracy was best. */
+export type Which = 'last' | 'best';
+
+/** The best weights of a run, where it has kept them apart, else the last. */
+export const bestOrLast = (run: string): Which => (existsSync(join(run, runFiles.best)) ? 'best' : 'last');
+
+/** A run's parameters and buffers; a checkpoint's file has one kind only. Throws as `readRunFile`, and `file`. */
+export function readRunWeights(run: string, which: Which): Map<string, NamedTensor> {
   const alone = isCheckpointFile(run);
-  const bytes = alone ? readBytes(run) : readRunFile(run, runFiles[which]);
+  const bytes = alone ? readBytes(run, '') : readRunFile(run, runFiles[which]);
   try {
     return decodeWeights(bytes);
   } catch (cause) {

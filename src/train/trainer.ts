@@ -79,6 +79,11 @@ export interface Trainer {
    * output, or its loss, is not finite.
    */
   losses(loader: DataLoader): Promise<Float32Array>;
+  /**
+   * What the model gives for every row of a loader's data, in evaluation form: the logits of a classifier. [rows, …output],
+   * row-major, in the order of the loader's epoch 0. The targets are not looked at; the weights stay as they are.
+   */
+  logits(loader: DataLoader): Promise<Float32Array>;
   /** Forward, loss, gradients and update for one batch. Returns when submitted, not when done. */
   step(batch: Batch): void;
   /** Sets all gradients to 0. */
@@ -280,6 +285,16 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       try {
         const session = await sessionFor(loader);
         return await session.losses(loader);
+      } finally {
+        busy = false;
+      }
+    },
+    async logits(loader) {
+      claim();
+      busy = true;
+      try {
+        const session = await sessionFor(loader);
+        return await session.outputs(loader);
       } finally {
         busy = false;
       }

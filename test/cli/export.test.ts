@@ -165,7 +165,10 @@ describe('a file that is there', () => {
 test.each([
   [['--format', 'tflite'], "--format: found 'tflite', expected one of onnx, safetensors, json"],
   [['--weights', 'first'], "--weights: found 'first', expected one of last, best"],
-  [['--weights', 'best'], '--weights best: mine has no best.safetensors; take --weights last'],
+  [
+    ['--weights', 'best'],
+    'mine/best.safetensors does not exist; this run has kept no best weights; use --weights last',
+  ],
   [['--output', ''], "--output: found '', expected a file, or - for stdout"],
   [['--output', 'mine'], '--output: mine is a folder, expected a file'],
   [
