@@ -11,6 +11,7 @@ import { registerPlan } from './plan.ts';
 import { reexec } from './reexec.ts';
 import type { Session } from './session.ts';
 import { watchSignals } from './signals.ts';
+import { registerSweep } from './sweep.ts';
 import { registerTrain } from './train.ts';
 import { registerTune } from './tune.ts';
 import { heddleVersion } from './versions.ts';
@@ -34,6 +35,7 @@ const program = new Command('heddle')
   // Commander would print its refusals itself, on several lines.
   .configureOutput({ outputError: () => {} });
 registerTrain(program, session);
+registerSweep(program, session);
 registerEval(program, session);
 registerDoctor(program, session);
 registerPlan(program, session);
