@@ -257,5 +257,10 @@ function resultFrom(out: string, run: PlannedRun, { code, said }: ChildEnd): Run
     const done = recordedStatus(`${out}/${run.name}`) === 'done';
     return resultOf(out, run, done ? 'done' : 'unfinished');
   }
-  return resultOf(out, run, code === 5 ? 'diverged' : 'failed', said.replace(/^heddle train: /, '') || `exit code ${code}`);
+  return resultOf(
+    out,
+    run,
+    code === 5 ? 'diverged' : 'failed',
+    said.replace(/^heddle train: /, '') || `exit code ${code}`,
+  );
 }
