@@ -98,11 +98,28 @@ function draw(values: Axis['values'], generator: Generator): string {
   return String(Math.min(to, Math.max(from, short)));
 }
 
+/** How many configurations there are at most. */
+function sizeOf(axes: readonly Axis[]): number {
+  const sizes = axes.map(({ values }) => {
+    if (!isRange(values)) return values.length;
+    return values.whole ? values.to - values.from + 1 : Number.POSITIVE_INFINITY;
+  });
+  return sizes.reduce((product, size) => product * size, 1);
+}
+
+function tooFew(count: number, most: number): HeddleError {
+  return new HeddleError(
+    'usage',
+    `--random: found ${count}, expected at most ${most}: the axes have no more different configurations`,
+  );
+}
+
 /**
  * `count` configurations that differ, drawn at random: the same for the same seed, and the first of them the same for any
  * count. Throws `usage` when there are not so many.
  */
 export function drawFrom(axes: readonly Axis[], count: number, seed: number): Configuration[] {
+  if (sizeOf(axes) < count) throw tooFew(count, sizeOf(axes));
   const generator = createGenerator(seed);
   const found = new Map<string, Configuration>();
   // Enough for the last of `count` to turn up, were there no more: on average that takes count · ln(count) draws.
@@ -111,10 +128,6 @@ export function drawFrom(axes: readonly Axis[], count: number, seed: number): Co
     const key = JSON.stringify(configuration);
     if (!found.has(key)) found.set(key, configuration);
   }
-  if (found.size < count)
-    throw new HeddleError(
-      'usage',
-      `--random: found ${count}, expected at most ${found.size}: the axes have no more different configurations`,
-    );
+  if (found.size < count) throw tooFew(count, found.size); // a range so narrow that four digits are few
   return [...found.values()];
 }

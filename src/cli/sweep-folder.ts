@@ -15,8 +15,8 @@ export interface SweepFolder {
   readonly path: string;
   /** Results of earlier tries, by the names of the runs' folders. */
   readonly kept: ReadonlyMap<string, RunResult>;
-  /** Adds a line to our results. Throws `file`. */
-  keep(line: object): void;
+  /** Adds lines to our results; the first ones replace those of earlier tries. Throws `file`. */
+  keep(lines: readonly object[]): void;
   close(): void;
 }
 
@@ -82,13 +82,13 @@ export function openSweepFolder(path: string, plan: SweepPlan, index: number | u
   }
   const results = join(path, resultsFile(index));
   const kept = readKept(path);
-  let lines = '';
+  let text = '';
   return {
     path,
     kept,
-    keep(line) {
-      lines += `${JSON.stringify(line)}\n`;
-      writeWhole(results, Buffer.from(lines)); // whole, for whoever reads it meanwhile
+    keep(lines) {
+      text += lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+      writeWhole(results, Buffer.from(text)); // whole, for whoever reads it meanwhile
     },
     close: () => unlock(),
   };

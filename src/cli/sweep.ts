@@ -114,11 +114,16 @@ function planOf({ grid, random, seed, seeds }: SweepOptions, train: readonly str
   const axes = parseAxes(grid);
   if (axes.length === 0 && (seeds === 1 || random !== undefined))
     throw usage('--grid: found none, expected an axis such as lr=1e-3,1e-2, or --seeds above 1');
+  if (!Number.isSafeInteger(seed + seeds)) throw usage(`--seed: found ${seed}, expected less`);
+  const within = (count: number) => {
+    if (count * seeds > mostConfigurations)
+      throw usage(
+        `found ${count} configurations with ${seeds} seeds each, expected at most ${mostConfigurations} runs`,
+      );
+  };
+  within(random ?? 1);
   const configurations = random === undefined ? gridOf(axes) : drawFrom(axes, random, seed);
-  if (configurations.length * seeds > mostConfigurations)
-    throw usage(
-      `found ${configurations.length} configurations with ${seeds} seeds each, expected at most ${mostConfigurations} runs`,
-    );
+  within(configurations.length);
   return {
     train: [...train],
     axes: axes.map(({ name }) => name),
@@ -155,7 +160,7 @@ function conclude(
           command: commandLine(['heddle', 'train', ...first.args]),
         };
   const line = { type: 'sweep', out: folder.path, runs: runs.length, ...counts, best } as const;
-  folder.keep(line);
+  folder.keep([line]);
   if (json) process.stdout.write(`${JSON.stringify(line)}\n`);
   else if (pairs.length > 0) {
     process.stdout.write(sweepTable(summed, plan.axes, plan.seeds.length));
@@ -193,15 +198,15 @@ async function sweep(options: SweepOptions, train: readonly string[], session: S
   try {
     watch.graceful();
     const results = new Map<string, RunResult>();
-    const keep = (name: string, result: RunResult) => {
-      results.set(name, result);
-      folder.keep(result);
-      if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    const keep = (found: readonly (readonly [string, RunResult])[]) => {
+      for (const [name, result] of found) results.set(name, result);
+      folder.keep(found.map(([, result]) => result));
+      if (json) for (const [, result] of found) process.stdout.write(`${JSON.stringify(result)}\n`);
     };
-    for (const run of runs) {
-      const result = standingResult(folder.path, run, folder.kept.get(run.name));
-      if (isSettled(result)) keep(run.name, result);
-    }
+    const standing = runs.map(
+      (run) => [run.name, standingResult(folder.path, run, folder.kept.get(run.name))] as const,
+    );
+    keep(standing.filter(([, result]) => isSettled(result)));
     const part = ours === undefined ? '' : `, share ${ours.index} of ${ours.of} of ${all.length}`;
     const before = results.size === 0 ? '' : `, ${results.size} of them ended before`;
     process.stderr.write(`${runs.length} runs${part}${before}, ${jobs} at a time, in ${folder.path}\n`);
@@ -215,7 +220,7 @@ async function sweep(options: SweepOptions, train: readonly string[], session: S
       if (watch.signal.aborted && recordedStatus(`${folder.path}/${name}`) !== 'done')
         return progress.drop(name);
       const result = resultFrom(folder.path, run, end);
-      keep(name, result);
+      keep([[name, result]]);
       progress.end(name, result);
       if (end.code === noAdapter) gone.abort();
     });

@@ -102,6 +102,8 @@ describe('drawing', () => {
       }),
     );
     expect(() => drawFrom(parseAxes(['a=1,2,3', 'b=1,2']), 7, 0)).toThrow('found 7, expected at most 6');
+    const narrow = parseAxes(['a=1..1.002']);
+    expect(() => drawFrom(narrow, 4, 0)).toThrow('found 4, expected at most 3'); // 1, 1.001, 1.002
   });
 
   test('stays within a range, in numbers that options take', () => {

@@ -182,6 +182,13 @@ test.each([
     "--index: found 'one', expected a whole number of at least 0, or auto",
   ],
   [['--grid', 'lr=1,2', '--', '--epoch', '1'], "unknown option '--epoch' (Did you mean --epochs?)"],
+  [
+    ['--grid', 'lr=log:1..2', '--random', '99999999999'],
+    'found 99999999999 configurations with 1 seeds each',
+  ],
+  [['--grid', 'hidden=int:1..3', '--random', '4'], '--random: found 4, expected at most 3'],
+  [['--seeds', '9999999'], 'found 1 configurations with 9999999 seeds each, expected at most 10000 runs'],
+  [['--seeds', '2', '--seed', '9007199254740991'], '--seed: found 9007199254740991, expected less'],
   [['--seeds', '1'], '--grid: found none, expected an axis such as lr=1e-3,1e-2, or --seeds above 1'],
   [['--report'], '--report: found without --out'],
   [['--report', '--out', 'nowhere'], '--out: nowhere has no sweep.json, expected the folder of a sweep'],
