@@ -14,6 +14,7 @@ import { registerPredict } from './predict.ts';
 import { reexec } from './reexec.ts';
 import type { Session } from './session.ts';
 import { watchSignals } from './signals.ts';
+import { registerSweep } from './sweep.ts';
 import { registerTrain } from './train.ts';
 import { registerTune } from './tune.ts';
 import { heddleVersion } from './versions.ts';
@@ -37,6 +38,7 @@ const program = new Command('heddle')
   // Commander would print its refusals itself, on several lines.
   .configureOutput({ outputError: () => {} });
 registerTrain(program, session);
+registerSweep(program, session);
 registerEval(program, session);
 registerExport(program, session);
 registerPredict(program, session);

@@ -16,10 +16,27 @@ const silence = 120_000;
 interface Owner {
   readonly pid: number;
   readonly host: string;
+  /** See `beginning`. */
+  readonly began?: string;
 }
 
-function isAlive(pid: number): boolean {
+/**
+ * When a process began, in ticks since the boot; undefined where the system does not say. A container that is started again
+ * has its host's name as before and gives out the same process numbers: only this tells its processes from earlier ones.
+ */
+function beginning(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ')[19]; // `starttime`, proc(5)
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive({ pid, began }: Owner): boolean {
   if (pid === process.pid) return false; // of a container that had our number before
+  if (began !== undefined && began !== (beginning(pid) ?? began)) return false;
   try {
     process.kill(pid, 0);
     return true;
@@ -33,10 +50,11 @@ export function lockOwner(run: string): Owner | undefined {
   const path = join(run, lockFile);
   try {
     const { mtimeMs } = statSync(path);
-    const { pid, host }: Partial<Owner> = JSON.parse(readFileSync(path, 'utf8'));
+    const { pid, host, began }: Partial<Owner> = JSON.parse(readFileSync(path, 'utf8'));
     if (typeof pid !== 'number' || typeof host !== 'string') return undefined;
-    const alive = host === hostname() ? isAlive(pid) : Date.now() - mtimeMs < silence;
-    return alive ? { pid, host } : undefined;
+    const owner = { pid, host, ...(typeof began === 'string' && { began }) };
+    const alive = host === hostname() ? isAlive(owner) : Date.now() - mtimeMs < silence;
+    return alive ? owner : undefined;
   } catch {
     return undefined; // none, or torn by a crash
   }
@@ -60,7 +78,8 @@ export function lockRun(run: string): () => void {
   const path = join(run, lockFile);
   const take = () => {
     const file = openSync(path, 'wx');
-    writeSync(file, `${JSON.stringify({ pid: process.pid, host: hostname() })}\n`);
+    const { pid } = process;
+    writeSync(file, `${JSON.stringify({ pid, host: hostname(), began: beginning(pid) })}\n`);
     closeSync(file);
   };
   try {

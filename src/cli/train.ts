@@ -42,19 +42,17 @@ export function registerTrain(program: Command, session: Session): void {
     .description('Train a network on FashionMNIST, on the GPU: the tutorial’s, or one with convolutions.')
     .addHelpText('after', examples)
     .action(async (raw: Record<string, unknown>) => {
-      const options = parseOptions(trainOptions, raw);
-      if (options.json && options.format !== 'auto') {
-        throw new HeddleError(
-          'usage',
-          '--json and --format exclude each other: --json is a format of its own',
-        );
-      }
-      checkInit(options);
+      const options = checkTrainOptions(raw);
       const given = new Set(Object.keys(raw).filter((name) => command.getOptionValueSource(name) === 'cli'));
       const run = takeUpRun(options, given);
       const optimizer = optimizerFor(run.options);
       session.exitCode = await train({ ...run.options, lr: optimizer.lr }, run.resumed, optimizer, session);
     });
+  declareTrain(command);
+}
+
+/** Declares the options of `heddle train` on a command. */
+export function declareTrain(command: Command): void {
   declare(command, ['model', 'dataset', 'data', 'epochs', 'batchSize', 'lr', 'optimizer', 'schedule']);
   declare(command, ['hidden', 'seed', 'shuffle', 'augment']);
   declare(command, ['momentum', 'nesterov', 'dampening', 'weightDecay', 'betas', 'alpha', 'eps']);
@@ -62,6 +60,16 @@ export function registerTrain(program: Command, session: Session): void {
   declare(command, ['out', 'resume', 'init', 'initPrefix', 'initPartial', 'checkpointEvery', 'keep']);
   declare(command, ['patience', 'maxTime', 'onNan']);
   declare(command, ['logEvery', 'json', 'format', 'adapter', 'plain', 'kernels']);
+}
+
+/** What commander collected, checked by itself: without a run to go on with, data or a GPU. Throws `usage`. */
+export function checkTrainOptions(raw: Readonly<Record<string, unknown>>): TrainOptions {
+  const options = parseOptions(trainOptions, raw);
+  if (options.json && options.format !== 'auto') {
+    throw new HeddleError('usage', '--json and --format exclude each other: --json is a format of its own');
+  }
+  checkInit(options);
+  return options;
 }
 
 async function loadData(options: TrainOptions): Promise<Data> {

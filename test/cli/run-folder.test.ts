@@ -61,7 +61,8 @@ test('a folder at which somebody is at work is refused; one whose owner is dead 
   createRunFolder({ out, kind: 'mlp' }).close();
   const lock = join(out, 'lock.json');
   expect(existsSync(lock)).toBe(false);
-  const write = (pid: number, host = hostname()) => writeFileSync(lock, JSON.stringify({ pid, host }));
+  const write = (pid: number, host = hostname(), began?: string) =>
+    writeFileSync(lock, JSON.stringify({ pid, host, began }));
   write(process.ppid);
   expect(() => openRunFolder(out)).toThrow(
     expect.objectContaining({
@@ -69,6 +70,15 @@ test('a folder at which somebody is at work is refused; one whose owner is dead 
       message: expect.stringContaining(`${out} is in use by process ${process.ppid} on ${hostname()}`),
     }),
   );
+  if (process.platform === 'linux') {
+    write(process.ppid, hostname(), '1'); // another process, that had this number before
+    openRunFolder(out).close();
+    const own = openRunFolder(out);
+    const { began } = JSON.parse(readFileSync(lock, 'utf8'));
+    own.close();
+    const [, facts] = readFileSync('/proc/self/stat', 'utf8').split(/\) (?!.*\) )/);
+    expect(began).toBe(facts?.split(' ')[19]);
+  }
   write(1, 'another-host');
   expect(() => openRunFolder(out)).toThrow(expect.objectContaining({ code: 'usage' }));
   const longAgo = new Date(Date.now() - 600_000);
