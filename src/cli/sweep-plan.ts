@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { Command, type Option } from 'commander';
 import * as v from 'valibot';
 import { HeddleError } from '../index.ts';
-import { clippingFor, optimizerFor } from './optimizer.ts';
+import { clippingFor, optimizerFor } from '../recipes/optimizer.ts';
 import type { TrainOptions } from './options.ts';
 import type { Configuration } from './sweep-axes.ts';
 import { checkTrainOptions, declareTrain } from './train.ts';
