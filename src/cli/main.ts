@@ -9,6 +9,7 @@ import { registerEval } from './eval.ts';
 import { describeFailure, exitCodeOf } from './failure.ts';
 import { registerPlan } from './plan.ts';
 import { reexec } from './reexec.ts';
+import { registerRuns } from './runs.ts';
 import type { Session } from './session.ts';
 import { watchSignals } from './signals.ts';
 import { registerTrain } from './train.ts';
@@ -36,6 +37,7 @@ const program = new Command('heddle')
 registerTrain(program, session);
 registerEval(program, session);
 registerDoctor(program, session);
+registerRuns(program, session);
 registerPlan(program, session);
 registerTune(program, session);
 registerBench(program, session);
