@@ -117,7 +117,7 @@ const digits = (value: number) => value.toLocaleString('en-US', { maximumSignifi
 
 /** A number for an axis, where there is little room. */
 const shortDigits = (value: number) =>
-  value !== 0 && (Math.abs(value) >= 1e5 || Math.abs(value) < 1e-3)
+  value !== 0 && (Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3)
     ? value.toExponential().replace('+', '')
     : digits(value);
 
@@ -184,23 +184,27 @@ const title = (text: string) => `<title>${escaped(text)}</title>`;
 /** Points of a curve that say their value when pointed at. */
 const mostHovers = 60;
 
-function curve({ name, style, points, raw, dots = false }: Series, chart: Chart, scale: Scales): string {
-  const stroke = strokeOf(style);
-  const color = colors[style % colors.length];
-  const behind =
-    raw === undefined
-      ? ''
-      : `<path class="raw" stroke="${color}" d="${pathOf(thinned(raw, 400), scale)}"/>\n`;
+const colorOf = (style: number) => colors[style % colors.length];
+/** Parts of a curve of which the least and the greatest are drawn. */
+const mostParts = 400;
+
+/** What a curve was smoothed from. */
+function rawCurve({ style, raw }: Series, scale: Scales): string {
+  if (raw === undefined) return '';
+  return `<path class="raw" stroke="${colorOf(style)}" d="${pathOf(thinned(raw, mostParts), scale)}"/>\n`;
+}
+
+function curve({ name, style, points, dots = false }: Series, chart: Chart, scale: Scales): string {
   const every = Math.ceil(points.length / mostHovers);
   const hovers = points
     .filter((_, i) => dots || i % every === 0 || i === points.length - 1)
     .map(([x, y]) => {
       const text = `${name}: ${chart.yText(y)} at ${chart.xLabel} ${digits(x)}`;
       const at = `cx="${round(scale.atX(x))}" cy="${round(scale.atY(y))}" r="${dots ? 3 : 5}"`;
-      return `<circle class="${dots ? 'dot' : 'hover'}" ${at} fill="${color}">${title(text)}</circle>`;
+      return `<circle class="${dots ? 'dot' : 'hover'}" ${at} fill="${colorOf(style)}">${title(text)}</circle>`;
     });
-  const line = `<path class="line" ${stroke} d="${pathOf(thinned(points, 400), scale)}">${title(name)}</path>`;
-  return `${behind}${line}\n${hovers.join('')}\n`;
+  const path = pathOf(thinned(points, mostParts), scale);
+  return `<path class="line" ${strokeOf(style)} d="${path}">${title(name)}</path>\n${hovers.join('')}\n`;
 }
 
 /** Rules that the charts' elements go by; for a <style>. */
@@ -238,5 +242,5 @@ export function chartBody(chart: Chart): string | undefined {
 ${[...yAxis, ...xAxis].join('\n')}
 <text x="${middle}" y="${bottom + 40}" text-anchor="middle">${escaped(chart.xLabel)}</text>
 <g clip-path="url(#${chart.id})">
-${series.map((one) => curve(one, chart, scale)).join('')}</g>`;
+${series.map((one) => rawCurve(one, scale)).join('')}${series.map((one) => curve(one, chart, scale)).join('')}</g>`;
 }
