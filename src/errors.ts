@@ -17,10 +17,13 @@ export type ErrorCode =
 /** Every error that Heddle throws on purpose. `code` tells the kind; `message` is one line for a person. */
 export class HeddleError extends Error {
   readonly code: ErrorCode;
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  /** Of `diverged`: the optimizer step, from 1, whose loss, gradients or parameters are not finite. */
+  readonly step: number | undefined;
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { readonly step?: number }) {
     super(message, options);
     this.name = 'HeddleError';
     this.code = code;
+    this.step = options?.step;
   }
 }
 

@@ -23,18 +23,30 @@ export type { DispatchDescription } from './gpu/plan.ts';
 export { canProfile, type DispatchProfile } from './gpu/profiler.ts';
 export type { Observer, Span } from './gpu/trace.ts';
 export {
+  type BegunEpoch,
+  type Checkpoint,
+  decodeCheckpoint,
+  decodeWeights,
+  type TrainingState,
+} from './io/checkpoint.ts';
+export { encodeOnnx, type OnnxOptions } from './io/onnx.ts';
+export {
   decodeSafetensors,
   encodeSafetensors,
   type NamedTensor,
   type Safetensors,
 } from './io/safetensors.ts';
+export type { WeightSource } from './io/weights.ts';
 export * as nn from './nn/index.ts';
 export type { CheckResult } from './ops/check.ts';
 export * as optim from './optim/index.ts';
 export type { PlaceRandom } from './random/counter.ts';
 export { createGenerator, type Generator, manualSeed } from './random/generator.ts';
+export type { LoadResult, Source } from './train/arenas.ts';
 export { type CheckEvent, checkModel, type KernelChoice, type VerdictEvent } from './train/check.ts';
+export { type Diagnosis, diagnosisText } from './train/diagnose.ts';
 export type {
+  CheckpointEvent,
   DoneEvent,
   EpochEvent,
   Evaluation,
@@ -44,6 +56,6 @@ export type {
 } from './train/events.ts';
 export type { InputSpec } from './train/feed.ts';
 export type { FitOptions } from './train/fit.ts';
-export { type ClassScore, classScores, topKAccuracy } from './train/metrics.ts';
+export { type ClassScore, classScores, probabilities, topKAccuracy } from './train/metrics.ts';
 export { createTrainer, type StepDescription, type Trainer, type TrainerOptions } from './train/trainer.ts';
 export { type TuneCandidate, type TuneEvent, type TuneOptions, tuneModel } from './train/tune.ts';

@@ -18,14 +18,15 @@ const storeys = [
   ['io'],
   ['train'],
   ['index.ts'],
-  ['cli'],
+  ['recipes'],
+  ['cli', 'web'],
 ];
 const storeyOf = (room: string) => storeys.findIndex((rooms) => rooms.includes(room));
 const roomOf = (file: string) => file.split('/')[0] as string;
 
 const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
   .map((file) => file.replaceAll('\\', '/'))
-  .filter((file) => file.endsWith('.ts') && !file.includes('.generated.'));
+  .filter((file) => /\.tsx?$/.test(file) && !file.includes('.generated.'));
 
 function importsOf(file: string): string[] {
   const source = readFileSync(join(root, 'src', file), 'utf8');

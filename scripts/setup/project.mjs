@@ -76,6 +76,7 @@ const buildInputs = [
   'package.json',
   'tsconfig.json',
   'tsconfig.build.json',
+  'vite.config.ts',
   'scripts/embed-shaders.ts',
 ];
 
@@ -112,6 +113,7 @@ export async function build() {
   const results = [
     stamp,
     join(root, 'dist', 'cli', 'main.js'),
+    join(root, 'dist', 'web', 'index.html'),
     join(root, 'src', 'ops', 'kernels.generated.ts'),
   ];
   const complete = results.every((path) => existsSync(path));

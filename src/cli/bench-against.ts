@@ -5,9 +5,10 @@ import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
 import { HeddleError } from '../index.ts';
+import { bytesText } from '../recipes/units.ts';
 import { type BenchResult, benchResult, type Spread, spreadOf } from './bench-result.ts';
 import { percent, rangeText, timeText } from './bench-text.ts';
-import { bytesText, table } from './table.ts';
+import { table } from './table.ts';
 
 /** Throws `file` for a path that cannot be written to: before anything is measured for it. */
 export function refuseUnwritable(option: string, path: string | undefined): void {

@@ -13,10 +13,10 @@ import {
   optim,
   type Trainer,
 } from '../index.ts';
+import { buildModel, type ModelName, refuseTooLarge, type Shape } from '../recipes/model.ts';
+import { count } from '../recipes/units.ts';
 import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
-import { buildModel, type ModelName, refuseTooLarge, type Shape } from './model.ts';
 import type { BenchOptions } from './options.ts';
-import { count } from './table.ts';
 import { prepareDevice } from './tuning.ts';
 import type { Sound } from './verdicts.ts';
 

@@ -1,7 +1,8 @@
 // A benchmark's result as text for people. Pure functions.
 
+import { bytesText, count } from '../recipes/units.ts';
 import type { BenchResult, KernelTime, PeerResult, SizeResult, Spread } from './bench-result.ts';
-import { bytesText, count, table } from './table.ts';
+import { table } from './table.ts';
 
 const digits = (value: number) => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 

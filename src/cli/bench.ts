@@ -2,6 +2,7 @@
 
 import { type Command, Option } from 'commander';
 import { HeddleError, type Trainer } from '../index.ts';
+import { modelText } from '../recipes/model.ts';
 import {
   againstText,
   compareResults,
@@ -19,7 +20,6 @@ import { measureSizes } from './bench-sizes.ts';
 import { resultText, timeText } from './bench-text.ts';
 import { hasThreads, withThreads } from './bench-threads.ts';
 import { traceOf } from './bench-trace.ts';
-import { modelText } from './model.ts';
 import { type BenchOptions, benchOptions, declare, parseOptions } from './options.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';

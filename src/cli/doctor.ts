@@ -17,14 +17,22 @@ import {
   type TrainerOptions,
   withVariants,
 } from '../index.ts';
-import { buildModel, type ModelName, modelNames, modelText, refuseTooLarge, type Shape } from './model.ts';
-import { clippingFor, optimizerFor } from './optimizer.ts';
+import {
+  buildModel,
+  type ModelName,
+  modelNames,
+  modelText,
+  refuseTooLarge,
+  type Shape,
+} from '../recipes/model.ts';
+import { clippingFor, optimizerFor } from '../recipes/optimizer.ts';
+import { bytesText, count } from '../recipes/units.ts';
 import { type DoctorOptions, declare, doctorOptions, parseOptions } from './options.ts';
 import { driverEnvironment } from './reexec.ts';
 import { readRunRecord } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterFacts } from './sinks.ts';
-import { bytesText, count, cut, table } from './table.ts';
+import { cut, table } from './table.ts';
 import { readTuning } from './tuning.ts';
 import { choiceText, rememberVerdict, type Verdict } from './verdicts.ts';
 import { type Versions, versions } from './versions.ts';

@@ -2,14 +2,14 @@
 
 import type { Command } from 'commander';
 import { classScores, createTrainer, dataLoader, nn, openDevice, optim } from '../index.ts';
+import { buildModel, refuseTooLarge } from '../recipes/model.ts';
+import { count } from '../recipes/units.ts';
 import { evaluationText } from './format-evaluation.ts';
 import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
-import { buildModel, refuseTooLarge } from './model.ts';
 import { declare, type EvalOptions, evalOptions, parseOptions } from './options.ts';
 import { readRunRecord, readRunWeights } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
-import { count } from './table.ts';
 import { prepareDevice } from './tuning.ts';
 
 const examples = `
@@ -29,12 +29,13 @@ export function registerEval(program: Command, session: Session): void {
     .action(async (run: string, raw: Record<string, unknown>) => {
       session.exitCode = await evaluate(run, parseOptions(evalOptions, raw));
     });
-  declare(command, ['dataset', 'data', 'adapter', 'json', 'plain'], ['dataset']);
+  declare(command, ['dataset', 'data', 'weights', 'adapter', 'json', 'plain'], ['dataset']);
 }
 
 async function evaluate(run: string, options: EvalOptions): Promise<number> {
   const record = readRunRecord(run);
-  const weights = readRunWeights(run);
+  const { weights: which = 'last' } = options;
+  const weights = readRunWeights(run, which);
   const { batchSize, hidden, model } = record.options;
   const source = { ...options, dataset: options.dataset ?? record.options.dataset };
   const early = mayDownload(source) ? undefined : await loadSplit('test', source);
@@ -50,7 +51,7 @@ async function evaluate(run: string, options: EvalOptions): Promise<number> {
     };
     refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     process.stderr.write(
-      `${adapterText(device.info)} · ${test.name}: ${count(test.length)} images\n${notice}`,
+      `${adapterText(device.info)} · ${test.name}: ${count(test.length)} images · the ${which} weights\n${notice}`,
     );
     const trainer = await createTrainer(device, {
       model: buildModel(shape),

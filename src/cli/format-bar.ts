@@ -1,9 +1,9 @@
 // What a person at a terminal sees: a live bar on stderr while an epoch runs, a line of results on stdout when it ends.
 
 import pc from 'picocolors';
+import { count } from '../recipes/units.ts';
 import type { ProgressEvent } from '../train/events.ts';
 import type { CliEvent, Output, Sink } from './sinks.ts';
-import { count } from './table.ts';
 
 /** Options of `barSink`. */
 export interface BarOptions {
@@ -24,6 +24,12 @@ const full = '━';
 const empty = '─';
 const shortestBar = 10;
 const longestBar = 40;
+
+/** A bar of `room` characters, `share` of it done, 0 … 1. */
+export function progressBar(share: number, room: number): string {
+  const done = Math.round(room * Math.min(1, share));
+  return full.repeat(done) + empty.repeat(room - done);
+}
 
 /** Seconds as `0:07`, `12:34` or `1:02:03`. */
 export function clock(seconds: number): string {
@@ -53,8 +59,7 @@ export function barLine(event: ProgressEvent, options: BarOptions, width: number
   const text = parts.join('  ');
   const room = Math.min(longestBar, width - title.length - text.length - 4);
   if (room < shortestBar) return `${title}  ${text}`.slice(0, width);
-  const done = Math.round((room * event.batch) / Math.max(1, event.batches));
-  return `${title}  ${full.repeat(done)}${empty.repeat(room - done)}  ${text}`;
+  return `${title}  ${progressBar(event.batch / Math.max(1, event.batches), room)}  ${text}`;
 }
 
 function resultLine(event: CliEvent, epochs: number): string {

@@ -2,7 +2,8 @@
 // Pure functions.
 
 import { classScores, type Evaluation, topKAccuracy } from '../index.ts';
-import { count, table } from './table.ts';
+import { count } from '../recipes/units.ts';
+import { table } from './table.ts';
 
 const total = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0);
 

@@ -2,16 +2,23 @@
 
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { FASHION_MNIST_FILES } from '../data/fashion-mnist.ts';
-import { KMNIST_FILES, MNIST_FILES } from '../data/mnist.ts';
+import { FASHION_MNIST_CLASSES, FASHION_MNIST_FILES } from '../data/fashion-mnist.ts';
+import { KMNIST_CLASSES, KMNIST_FILES, MNIST_CLASSES, MNIST_FILES } from '../data/mnist.ts';
+import { SYNTHETIC_CLASSES } from '../data/synthetic.ts';
 import { type ClassDataset, type Dataset, datasets, HeddleError } from '../index.ts';
+import { downloadLine } from './download-line.ts';
 import { fileSetNames, isFolder } from './options.ts';
 import type { Output } from './sinks.ts';
 
-const fileSets = {
-  'fashion-mnist': { load: datasets.fashionMnist, variable: FASHION_MNIST_FILES.variable },
-  mnist: { load: datasets.mnist, variable: MNIST_FILES.variable },
-  kmnist: { load: datasets.kmnist, variable: KMNIST_FILES.variable },
+/** Data sets that are files under known names. */
+export const fileSets = {
+  'fashion-mnist': {
+    load: datasets.fashionMnist,
+    files: FASHION_MNIST_FILES,
+    classes: FASHION_MNIST_CLASSES,
+  },
+  mnist: { load: datasets.mnist, files: MNIST_FILES, classes: MNIST_CLASSES },
+  kmnist: { load: datasets.kmnist, files: KMNIST_FILES, classes: KMNIST_CLASSES },
 } satisfies Record<(typeof fileSetNames)[number], object>;
 
 /** Where data comes from, as options say it. */
@@ -21,46 +28,14 @@ export interface DataOptions {
   readonly data?: string;
 }
 
-const interval = 100;
-const eraseLine = '\r\x1b[K';
-
-interface Progress {
-  readonly file: string;
-  readonly url: string;
-  readonly received: number;
-  readonly total: number | undefined;
-}
-
-/** Shows a download: a live line on a terminal, one line a file elsewhere. */
-function downloadLine(stderr: Output) {
-  let last = Number.NEGATIVE_INFINITY;
-  let announced = '';
-  let drawn = false;
-  const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
-  return {
-    show({ file, url, received, total }: Progress) {
-      if (stderr.isTTY !== true) {
-        if (announced !== url) stderr.write(`downloading ${file} from ${new URL(url).host}\n`);
-        announced = url;
-        return;
-      }
-      const now = performance.now();
-      if (now - last < interval) return;
-      last = now;
-      drawn = true;
-      const of = total === undefined ? '' : ` / ${megabytes(total)}`;
-      const line = `downloading ${file}  ${megabytes(received)}${of} MB`;
-      stderr.write(`${eraseLine}${line.slice(0, (stderr.columns || 80) - 1)}`);
-    },
-    wipe() {
-      if (drawn) stderr.write(eraseLine);
-      drawn = false;
-    },
-  };
-}
-
 const fileSetOf = (dataset: string) =>
   fileSets[fileSetNames.find((name) => name === dataset) ?? 'fashion-mnist'];
+
+/** The class names of a data set, without loading it; undefined for a folder of pictures. */
+export function knownClasses(dataset: string): readonly string[] | undefined {
+  if (isFolder(dataset)) return undefined;
+  return dataset === 'synthetic' ? SYNTHETIC_CLASSES : fileSetOf(dataset).classes;
+}
 
 /**
  * Whether loading may take a download. Where not, it goes before opening the device, so that a wrong folder is told at
@@ -68,7 +43,7 @@ const fileSetOf = (dataset: string) =>
  */
 export function mayDownload({ dataset, data }: DataOptions): boolean {
   if (dataset === 'synthetic' || isFolder(dataset)) return false;
-  return data === undefined && !process.env[fileSetOf(dataset).variable];
+  return data === undefined && !process.env[fileSetOf(dataset).files.variable];
 }
 
 /** Loads one half of a data set. Throws `data` when it cannot be had. */

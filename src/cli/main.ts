@@ -4,10 +4,13 @@
 import { Command, CommanderError } from 'commander';
 import { HeddleError } from '../errors.ts';
 import { registerBench } from './bench.ts';
+import { registerData } from './data.ts';
 import { registerDoctor } from './doctor.ts';
 import { registerEval } from './eval.ts';
+import { registerExport } from './export.ts';
 import { describeFailure, exitCodeOf } from './failure.ts';
 import { registerPlan } from './plan.ts';
+import { registerPredict } from './predict.ts';
 import { reexec } from './reexec.ts';
 import { registerRuns } from './runs.ts';
 import type { Session } from './session.ts';
@@ -36,6 +39,9 @@ const program = new Command('heddle')
   .configureOutput({ outputError: () => {} });
 registerTrain(program, session);
 registerEval(program, session);
+registerExport(program, session);
+registerPredict(program, session);
+registerData(program, session);
 registerDoctor(program, session);
 registerRuns(program, session);
 registerPlan(program, session);

@@ -4,10 +4,11 @@
 import type { Command } from 'commander';
 import * as v from 'valibot';
 import { HeddleError } from '../errors.ts';
-import { modelNames } from './model.ts';
-import { optimizerNames } from './optimizer.ts';
+import { modelNames } from '../recipes/model.ts';
+import { optimizerNames } from '../recipes/optimizer.ts';
+import { nonFiniteWays } from './run-record.ts';
 import { scheduleSpec } from './schedule.ts';
-import { decimal, oneOf, positiveNumber, wholeNumber } from './values.ts';
+import { decimal, duration, oneOf, positiveNumber, wholeNumber } from './values.ts';
 
 const atLeastZero = v.pipe(
   v.string(),
@@ -86,6 +87,15 @@ const fields = {
   adapter: v.exactOptional(text('part of an adapter’s name')),
   plain: flag,
   kernels: v.exactOptional(text('default, or the folder of a run')),
+  resume: v.exactOptional(text('the folder of a run, or auto')),
+  init: v.exactOptional(text('a safetensors file, or the folder of a run')),
+  initPrefix: v.exactOptional(text('the beginning of the file’s keys, such as module. or module.=net.')),
+  initPartial: flag,
+  checkpointEvery: v.exactOptional(wholeNumber(1)),
+  keep: v.optional(wholeNumber(0), '0'),
+  patience: v.exactOptional(wholeNumber(1)),
+  maxTime: v.exactOptional(duration),
+  onNan: v.optional(oneOf(...nonFiniteWays), 'stop'),
 };
 
 /** Options of `heddle train`. */
@@ -97,6 +107,7 @@ export type TrainOptions = v.InferOutput<typeof trainOptions>;
 export const evalOptions = v.object({
   dataset: v.exactOptional(datasetName),
   data: fields.data,
+  weights: v.exactOptional(oneOf('last', 'best')),
   adapter: fields.adapter,
   json: flag,
   plain: flag,
@@ -169,6 +180,7 @@ export type BenchOptions = v.InferOutput<typeof benchOptions>;
 type Name =
   | keyof typeof fields
   | 'checked'
+  | 'weights'
   | 'report'
   | keyof TuneOptions
   | Exclude<keyof BenchOptions, 'firstStep'>;
@@ -208,8 +220,21 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   adapter: ['--adapter <name>', 'part of the adapter’s name, where there are several'],
   plain: ['--plain', 'one kernel per operation instead of the fused plan'],
   kernels: ['--kernels <name>', 'default, or a run whose kernel variants to use (default: the tuned ones)'],
+  resume: [
+    '--resume <run>',
+    'go on with a run, bit for bit; auto: with --out’s, or the newest unfinished one',
+  ],
+  init: ['--init <file>', 'begin with the weights of a safetensors file (or run), PyTorch’s too'],
+  initPrefix: ['--init-prefix <old[=new]>', 'what that file’s keys begin with, and what it stands for here'],
+  initPartial: ['--init-partial', 'take what fits of that file, and list what does not'],
+  checkpointEvery: ['--checkpoint-every <n>', 'a checkpoint every n steps too, not only each epoch'],
+  keep: ['--keep <n>', 'keep the checkpoints of the last n epochs too', '0'],
+  patience: ['--patience <n>', 'stop after n epochs without a better test accuracy'],
+  maxTime: ['--max-time <time>', 'stop in order after so long, e.g. 90s, 30m, 2h; --resume goes on'],
+  onNan: ['--on-nan <what>', 'stop; restore (last checkpoint, half the learning rate); ignore', 'stop'],
   budget: ['--budget <seconds>', 'compile no further variants after so long', '60'],
   forget: ['--forget', 'go back to the untuned variants'],
+  weights: ['--weights <name>', 'last, or best: those with the best test accuracy', 'last'],
   checked: ['--model <name>', 'mlp, lenet, cnn, or a run whose model to check (default: the tutorial’s)'],
   report: ['--report [file]', 'a text to paste into an issue, on stdout or into a file'],
   rounds: ['--rounds <n>', 'rounds to measure, after a warm-up', '7'],
@@ -231,6 +256,10 @@ export function declare(command: Command, names: readonly Name[], without: reado
   return command;
 }
 
+/** An option's flag, such as `--batch-size`. */
+export const flagOf = (name: string): string =>
+  (declarations[name as Name]?.[0] ?? `--${name}`).split(' ')[0] as string;
+
 /** Checks what commander collected. Throws `usage` for the first value that is refused. */
 export function parseOptions<const Schema extends v.GenericSchema>(
   schema: Schema,
@@ -240,7 +269,5 @@ export function parseOptions<const Schema extends v.GenericSchema>(
   if (result.success) return result.output;
   const issue = result.issues[0];
   const name = String(issue.path?.[0]?.key ?? '');
-  const [flags] = declarations[name as Name] ?? [`--${name}`];
-  const option = flags.split(' ')[0];
-  throw new HeddleError('usage', `${option}: found '${String(raw[name])}', expected ${issue.message}`);
+  throw new HeddleError('usage', `${flagOf(name)}: found '${String(raw[name])}', expected ${issue.message}`);
 }

@@ -3,11 +3,12 @@
 import type { Command } from 'commander';
 import { createTrainer, type DispatchDescription, nn, openDevice, optim } from '../index.ts';
 import { variantText } from '../ops/check.ts';
-import { buildModel, countParameters, modelText, refuseTooLarge } from './model.ts';
+import { buildModel, countParameters, modelText, refuseTooLarge } from '../recipes/model.ts';
+import { bytesText, count } from '../recipes/units.ts';
 import { declare, type PlanOptions, parseOptions, planOptions } from './options.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
-import { bytesText, count, cut, table } from './table.ts';
+import { cut, table } from './table.ts';
 import { prepareDevice } from './tuning.ts';
 
 const examples = `

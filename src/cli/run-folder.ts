@@ -1,4 +1,4 @@
-// The folder that a run leaves behind: run.json, events.jsonl, last.safetensors. Whatever is replaced is replaced whole.
+// The folder that a run leaves behind: run.json, events.jsonl, checkpoints. Whatever is replaced is replaced whole.
 
 import {
   closeSync,
@@ -6,6 +6,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -14,16 +15,21 @@ import {
 import { dirname, join } from 'node:path';
 import { HeddleError, messageOf } from '../errors.ts';
 import { jsonLine } from './format-json.ts';
+import { lockFile, lockRun } from './run-lock.ts';
 import type { Sink } from './sinks.ts';
 
-/** A run's folder, open for writing. */
+/** A run's folder, open for writing, and locked for others until it is closed. */
 export interface RunFolder extends Sink {
   /** As the user would type it. */
   readonly path: string;
   /** Writes or replaces run.json. Throws `file`. */
   saveInfo(info: object): void;
-  /** Writes or replaces last.safetensors. Throws `file`; the old one is then as it was. */
-  saveModel(bytes: Uint8Array): void;
+  /** Writes or replaces a checkpoint. Throws `file`; the old one is then as it was. */
+  saveCheckpoint(name: string, bytes: Uint8Array): void;
+  /** Takes a checkpoint away. Harmless where there is none. */
+  removeCheckpoint(name: string): void;
+  /** Takes back the events of what came after a checkpoint, to come again. Throws `file`. */
+  rewind(to: { readonly steps: number; readonly epochs: number }): void;
 }
 
 /** File names within a run's folder. */
@@ -41,8 +47,14 @@ function fileError(what: string, cause: unknown): HeddleError {
   return new HeddleError('file', `${what}: ${messageOf(cause)}`, { cause });
 }
 
-/** Throws `usage` when a run cannot have `path` as its folder because something is there. Creates nothing. */
-export function refuseUsed(path: string): void {
+/** The checkpoint kept of an epoch, from 1, by `--keep`. */
+export const historyFile = (epoch: number) => `epoch-${String(epoch).padStart(4, '0')}.safetensors`;
+
+/**
+ * Throws `usage` when a run cannot have `path` as its folder because something is there. Creates nothing. With `reuse`, what
+ * a run left that died before its first checkpoint may be there.
+ */
+export function refuseUsed(path: string, reuse = false): void {
   let found: string[];
   try {
     if (!statSync(path).isDirectory())
@@ -53,6 +65,8 @@ export function refuseUsed(path: string): void {
     if (codeOf(error) === 'ENOENT') return;
     throw new HeddleError('usage', `--out: ${path} cannot be used: ${messageOf(error)}`, { cause: error });
   }
+  const left: readonly string[] = [runFiles.info, runFiles.events, runFiles.metrics, lockFile];
+  if (reuse && found.every((name) => left.includes(name) || /\.tmp$|tfevents/.test(name))) return;
   if (found.length > 0) {
     throw new HeddleError('usage', `--out: ${path} is not empty (${found[0]} is in it); name a new folder`);
   }
@@ -74,13 +88,13 @@ function syncFolder(folder: string): void {
   }
 }
 
-/** Writes a file so that, whatever happens, `path` holds the old content or the new one. Throws `file`. */
-export function writeWhole(path: string, bytes: Uint8Array): void {
+/** Writes a file so that, whatever happens, `path` holds the old content or the new one. Throws `file`, and what pieces of `content` throw. */
+export function writeWhole(path: string, content: Uint8Array | Iterable<Uint8Array>): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     const file = openSync(temporary, 'w');
     try {
-      writeAll(file, bytes);
+      for (const piece of content instanceof Uint8Array ? [content] : content) writeAll(file, piece);
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -89,6 +103,7 @@ export function writeWhole(path: string, bytes: Uint8Array): void {
     syncFolder(dirname(path));
   } catch (error) {
     rmSync(temporary, { force: true });
+    if (error instanceof HeddleError) throw error;
     throw fileError(`${path} could not be written`, error);
   }
 }
@@ -118,6 +133,8 @@ function makeUnique(parent: string, name: string): string {
 export interface RunFolderOptions {
   /** The folder itself; must be new or empty. */
   readonly out?: string;
+  /** See `refuseUsed`. */
+  readonly reuse?: boolean;
   /** Ends the default name, which is otherwise the time. */
   readonly kind: string;
   /** Where default names go. Default `runs`. */
@@ -125,26 +142,66 @@ export interface RunFolderOptions {
   readonly now?: Date;
 }
 
+/** The lines of an event log that tell of nothing after `steps` and `epochs`; a torn line is of a process that died. */
+export function linesUpTo(log: string, { steps, epochs }: { steps: number; epochs: number }): string {
+  const stays = (line: string) => {
+    try {
+      const event: { type?: unknown; step?: unknown; epoch?: unknown } = JSON.parse(line);
+      if (event.type === 'step') return (event.step as number) <= steps;
+      if (event.type === 'epoch') return (event.epoch as number) <= epochs;
+      return event.type !== 'done';
+    } catch {
+      return false;
+    }
+  };
+  const lines = log.split('\n').filter((line) => line !== '' && stays(line));
+  return lines.map((line) => `${line}\n`).join('');
+}
+
 /** Creates a run's folder with an empty event log. Throws `usage` when `out` is in use, `file` when it cannot be made. */
 export function createRunFolder(options: RunFolderOptions): RunFolder {
-  const { out, kind, parent = 'runs', now = new Date() } = options;
-  if (out !== undefined) refuseUsed(out);
+  const { out, reuse = false, kind, parent = 'runs', now = new Date() } = options;
+  if (out !== undefined) refuseUsed(out, reuse);
   let path = out ?? parent;
-  let log: number | undefined;
   try {
     if (out === undefined) path = makeUnique(parent, runName(kind, now));
     else mkdirSync(out, { recursive: true });
-    log = openSync(join(path, runFiles.events), 'a');
   } catch (error) {
     throw fileError(`the run folder ${path} could not be made`, error);
+  }
+  return openRunFolder(path);
+}
+
+/** Opens the folder of a run that goes on. Throws `usage` when another process is at work there, `file` when it cannot be written. */
+export function openRunFolder(path: string): RunFolder {
+  const events = join(path, runFiles.events);
+  let log: number | undefined;
+  let unlock: () => void;
+  try {
+    unlock = lockRun(path);
+    log = openSync(events, 'a');
+  } catch (error) {
+    if (error instanceof HeddleError) throw error;
+    throw fileError(`the run folder ${path} cannot be written`, error);
   }
   return {
     path,
     saveInfo(info) {
       writeWhole(join(path, runFiles.info), Buffer.from(`${JSON.stringify(info, null, 2)}\n`));
     },
-    saveModel(bytes) {
-      writeWhole(join(path, runFiles.last), bytes);
+    saveCheckpoint(name, bytes) {
+      writeWhole(join(path, name), bytes);
+    },
+    removeCheckpoint(name) {
+      rmSync(join(path, name), { force: true });
+    },
+    rewind(to) {
+      const before = readFileSync(events, 'utf8');
+      const after = linesUpTo(before, to);
+      if (after === before) return;
+      writeWhole(events, Buffer.from(after));
+      if (log !== undefined) closeSync(log);
+      log = openSync(events, 'a');
     },
     event(event) {
       const line = jsonLine(event);
@@ -152,12 +209,14 @@ export function createRunFolder(options: RunFolderOptions): RunFolder {
       try {
         writeAll(log, Buffer.from(line));
       } catch (error) {
-        throw fileError(`${join(path, runFiles.events)} could not be written`, error);
+        throw fileError(`${events} could not be written`, error);
       }
     },
     close() {
-      if (log !== undefined) closeSync(log);
+      if (log === undefined) return;
+      closeSync(log);
       log = undefined;
+      unlock();
     },
   };
 }

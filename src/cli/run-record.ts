@@ -1,24 +1,33 @@
-// What other commands need of a run's folder: its files, and the options that its model was built with.
+// What other commands need of a run: its files, and the options that its model was built with. A checkpoint's file alone,
+// a page's for instance, is as good as a run's folder: it carries them too.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
-import { decodeWeights } from '../io/checkpoint.ts';
+import { type Checkpoint, decodeCheckpoint, decodeWeights } from '../io/checkpoint.ts';
 import type { NamedTensor } from '../io/safetensors.ts';
-import { modelNames } from './model.ts';
-import { optimizerNames } from './optimizer.ts';
+import { modelNames } from '../recipes/model.ts';
+import { optimizerNames } from '../recipes/optimizer.ts';
 import { runFiles } from './run-folder.ts';
 
-const positive = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const positive = v.pipe(whole, v.minValue(1));
+/** What becomes of a run that meets a loss, gradient or parameter that is not finite. */
+export const nonFiniteWays = ['stop', 'restore', 'ignore'] as const;
 
-const runRecord = v.object({
+const runRecord = v.looseObject({
+  status: v.optional(v.string(), 'unknown'),
+  started: v.optional(v.string(), ''),
   // The tutorial's, where an older record does not say.
   input: v.optional(v.array(positive), [1, 28, 28]),
   classes: v.optional(positive, 10),
+  classNames: v.exactOptional(v.array(v.string())),
   options: v.object({
     model: v.optional(v.picklist(modelNames), 'mlp'), // the only one there was at first
     dataset: v.string(),
+    data: v.exactOptional(v.string()),
+    epochs: v.exactOptional(positive),
     batchSize: positive,
     hidden: v.array(positive),
     optimizer: v.optional(v.picklist(optimizerNames), 'sgd'),
@@ -32,7 +41,22 @@ const runRecord = v.object({
     eps: v.exactOptional(v.number()),
     clipNorm: v.exactOptional(v.number()),
     clipValue: v.exactOptional(v.number()),
+    schedule: v.exactOptional(v.string()),
+    seed: v.optional(whole, 0),
+    shuffle: v.optional(v.boolean(), false),
+    augment: v.exactOptional(v.array(v.picklist(['flip', 'crop']))),
+    limit: v.exactOptional(positive),
+    logEvery: v.optional(positive, 100),
+    plain: v.optional(v.boolean(), false),
+    kernels: v.exactOptional(v.string()),
+    keep: v.optional(whole, 0),
+    checkpointEvery: v.exactOptional(positive),
+    patience: v.exactOptional(positive),
+    onNan: v.optional(v.picklist(nonFiniteWays), 'stop'),
   }),
+  adapter: v.exactOptional(v.looseObject({ description: v.string(), device: v.string() })),
+  dataset: v.exactOptional(v.looseObject({ sha256: v.exactOptional(v.string()) })),
+  resumed: v.optional(v.array(v.object({ at: v.string(), step: whole })), []),
   kernels: v.exactOptional(
     v.object({
       plain: v.boolean(),
@@ -47,23 +71,58 @@ export type RunRecord = v.InferOutput<typeof runRecord>;
 
 /** A file of a run's folder. Throws `usage` when it is not there, `file` when it cannot be read. */
 export function readRunFile(run: string, name: string): Uint8Array {
-  const path = join(run, name);
+  const keptNone = name === runFiles.best && existsSync(join(run, runFiles.info));
+  return readBytes(
+    join(run, name),
+    keptNone ? 'this run has kept no best weights; use --weights last' : 'expected the folder of a run',
+  );
+}
+
+function readBytes(path: string, expected: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path)); // not a Buffer, whose slice() is a view
   } catch (cause) {
     const missing =
       cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
-    const reason = missing
-      ? 'does not exist; expected the folder of a run'
-      : `cannot be read: ${messageOf(cause)}`;
+    const reason = missing ? `does not exist; ${expected}` : `cannot be read: ${messageOf(cause)}`;
     throw new HeddleError(missing ? 'usage' : 'file', `${path} ${reason}`, { cause });
   }
 }
 
-/** Reads run.json. Throws as `readRunFile`, and `file` for content that is no run's. */
+/** Beside the state in a checkpoint: what run.json says of the run, as far as going on with it needs. */
+export const recordNote = 'heddle.record';
+
+/** Whether a run is given as a checkpoint's file instead of a folder. */
+export const isCheckpointFile = (run: string): boolean =>
+  statSync(run, { throwIfNoEntry: false })?.isFile() === true;
+
+/** A run's record and checkpoint: of its folder the last one. Throws as `readRunFile`, and `file` for other content. */
+export function readCheckpoint(run: string): Checkpoint & { readonly bytes: Uint8Array } {
+  const alone = isCheckpointFile(run);
+  const bytes = alone ? readBytes(run, '') : readRunFile(run, runFiles.last);
+  try {
+    return { ...decodeCheckpoint(bytes), bytes };
+  } catch (cause) {
+    throw new HeddleError('file', `${alone ? run : join(run, runFiles.last)}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+/** Reads run.json, or what a checkpoint's file says instead. Throws as `readRunFile`, and `file` for content that is no run's. */
 export function readRunRecord(run: string): RunRecord {
-  const path = join(run, runFiles.info);
-  const text = new TextDecoder().decode(readRunFile(run, runFiles.info));
+  if (!isCheckpointFile(run))
+    return parseRecord(join(run, runFiles.info), new TextDecoder().decode(readRunFile(run, runFiles.info)));
+  const note = readCheckpoint(run).notes.get(recordNote);
+  if (note === undefined)
+    throw new HeddleError(
+      'file',
+      `${run} is a checkpoint that does not say of what options; expected one that heddle train or the page made`,
+    );
+  return parseRecord(run, note);
+}
+
+function parseRecord(path: string, text: string): RunRecord {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -76,12 +135,21 @@ export function readRunRecord(run: string): RunRecord {
   throw new HeddleError('file', `${path}: ${v.getDotPath(issue) ?? 'content'}: ${issue.message}`);
 }
 
-/** A run's parameters and buffers: as they were last, or as they were best. Throws as `readRunFile`, and `file`. */
-export function readRunWeights(run: string, which: 'last' | 'best' = 'last'): Map<string, NamedTensor> {
-  const bytes = readRunFile(run, runFiles[which]);
+/** Which of a run's weights: as they were last, or as they were when the test accuracy was best. */
+export type Which = 'last' | 'best';
+
+/** The best weights of a run, where it has kept them apart, else the last. */
+export const bestOrLast = (run: string): Which => (existsSync(join(run, runFiles.best)) ? 'best' : 'last');
+
+/** A run's parameters and buffers; a checkpoint's file has one kind only. Throws as `readRunFile`, and `file`. */
+export function readRunWeights(run: string, which: Which): Map<string, NamedTensor> {
+  const alone = isCheckpointFile(run);
+  const bytes = alone ? readBytes(run, '') : readRunFile(run, runFiles[which]);
   try {
     return decodeWeights(bytes);
   } catch (cause) {
-    throw new HeddleError('file', `${join(run, runFiles[which])}: ${messageOf(cause)}`, { cause });
+    throw new HeddleError('file', `${alone ? run : join(run, runFiles[which])}: ${messageOf(cause)}`, {
+      cause,
+    });
   }
 }

@@ -1,8 +1,9 @@
 // The list of runs as text: what they have in common once, then a table of what they differ in and what came of it.
 
+import { count } from '../recipes/units.ts';
 import { type Comparison, compareOptions, optionTexts, sameText } from './run-options.ts';
 import type { RunSummary } from './run-summary.ts';
-import { cleaned, count, table } from './table.ts';
+import { cleaned, table } from './table.ts';
 
 const none = '–';
 

@@ -1,8 +1,7 @@
 // `heddle runs`: a list of the runs in folders, and on demand a report of them: a page, or the loss curves as a picture.
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { extname, join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { extname } from 'node:path';
 import type { Command } from 'commander';
 import * as v from 'valibot';
 import { HeddleError } from '../errors.ts';
@@ -11,6 +10,7 @@ import { lossPicture } from './report-charts.ts';
 import { reportPage } from './report-page.ts';
 import { writeWhole } from './run-folder.ts';
 import { listRuns } from './run-list.ts';
+import { lockOwner } from './run-lock.ts';
 import { type ListedRun, sortings, sortRuns } from './run-summary.ts';
 import { runsText } from './runs-text.ts';
 import type { Session } from './session.ts';
@@ -51,17 +51,6 @@ export function registerRuns(program: Command, session: Session): void {
     });
 }
 
-/** Whether a process is at work in a run's folder, as its lock.json says. */
-function atWork(run: string): boolean {
-  try {
-    const { pid, host } = JSON.parse(readFileSync(join(run, 'lock.json'), 'utf8'));
-    if (host !== hostname()) return true;
-    return process.kill(pid, 0);
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
 function refuseMissing(folder: string): void {
   const found = !existsSync(folder)
     ? 'does not exist'
@@ -80,7 +69,8 @@ function report(runs: readonly ListedRun[], file: string): string {
 function showRuns(folders: readonly string[], options: v.InferOutput<typeof runsOptions>): number {
   for (const folder of folders) refuseMissing(folder);
   const places = folders.length > 0 ? folders : [parent];
-  const { runs: found, notices } = folders.length > 0 || existsSync(parent) ? listRuns(places, atWork) : none;
+  const { runs: found, notices } =
+    folders.length > 0 || existsSync(parent) ? listRuns(places, (run) => lockOwner(run) !== undefined) : none;
   for (const notice of notices) process.stderr.write(`${cleaned(notice)}\n`);
   const runs = sortRuns(found, options.sort);
   if (runs.length === 0) {

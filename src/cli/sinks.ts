@@ -1,6 +1,6 @@
 // What the command line's writers agree on: the events of a run as they see them, and where their text goes.
 
-import type { DoneEvent, EpochEvent, ProgressEvent, StepEvent } from '../train/events.ts';
+import type { CheckpointEvent, DoneEvent, EpochEvent, ProgressEvent, StepEvent } from '../train/events.ts';
 
 /** What a run is, before its first step. Plain JSON. */
 export interface RunEvent {
@@ -46,7 +46,7 @@ export interface AdapterFacts {
 export type RunDoneEvent = DoneEvent & { readonly run: string };
 
 /** What the writers are given. */
-export type CliEvent = RunEvent | StepEvent | ProgressEvent | EpochEvent | RunDoneEvent;
+export type CliEvent = RunEvent | StepEvent | ProgressEvent | CheckpointEvent | EpochEvent | RunDoneEvent;
 
 /** Something that prints or keeps events. */
 export interface Sink {

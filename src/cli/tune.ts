@@ -2,8 +2,8 @@
 
 import type { Command } from 'commander';
 import { nn, openDevice, optim, type TuneEvent, tuneModel } from '../index.ts';
+import { buildModel, modelText, refuseTooLarge } from '../recipes/model.ts';
 import { timeText } from './bench-text.ts';
-import { buildModel, modelText, refuseTooLarge } from './model.ts';
 import { declare, parseOptions, type TuneOptions, tuneOptions } from './options.ts';
 import type { Session } from './session.ts';
 import { adapterFacts, adapterText } from './sinks.ts';

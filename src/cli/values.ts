@@ -44,3 +44,13 @@ export const numberUpTo = (most: number) => {
 /** One of some words. */
 export const oneOf = <const Names extends readonly string[]>(...names: Names) =>
   v.picklist(names, names.length === 1 ? names[0] : `one of ${names.join(', ')}`);
+
+const span = 'a length of time such as 90s, 30m or 2h';
+
+/** A length of time, in seconds; a number alone means seconds. */
+export const duration = v.pipe(
+  v.string(),
+  v.regex(/^(\d+\.?\d*|\.\d+)[smh]?$/, span),
+  v.transform((text) => Number.parseFloat(text) * (text.endsWith('h') ? 3600 : text.endsWith('m') ? 60 : 1)),
+  v.check((seconds) => seconds > 0 && seconds < 2 ** 31, span),
+);

@@ -49,9 +49,14 @@ export interface DataLoader {
   /**
    * The batches of epoch `n`, from 0; they can be iterated any number of times. The epoch's random numbers are drawn
    * when it is first asked for, whether it shuffles or not, as each `iter()` of a PyTorch loader does; asked for again,
-   * the same `n` gives the same rows in the same order and draws nothing. Throws `usage` when `n` is not an integer from 0.
+   * the same `n` gives the same rows in the same order and draws nothing. `from`: without so many batches at the beginning.
+   * Throws `usage` when `n` or `from` is not an integer from 0.
    */
-  epoch(n: number): Iterable<Batch>;
+  epoch(n: number, from?: number): Iterable<Batch>;
+  /** The generator's words before epoch `n` was drawn; as they are now when it was not drawn yet. */
+  stateBefore(n: number): Uint32Array;
+  /** Forgets the orders of epochs from `n` on, to be drawn again; from `state`, as `stateBefore` gave it, where given. */
+  rewind(n: number, state?: ArrayLike<number>): void;
 }
 
 /**
@@ -78,8 +83,12 @@ export function dataLoader(dataset: Dataset, options: LoaderOptions): DataLoader
   const { targetShape } = dataset;
   const { shape, dtype } = pipeline?.rows ?? kindOf(dataset.inputs, dataset.inputShape);
   const rows = dropLast ? batches * batchSize : length;
-  // An order is remembered as what it is drawn from: an epoch's permutation is made again in a millisecond.
-  const orders = new Map<number, () => Int32Array | undefined>();
+  // An order is remembered as what it is drawn from, and where that stood: a permutation is made again in a millisecond.
+  const orders = new Map<
+    number,
+    { readonly before: Uint32Array; readonly make: () => Int32Array | undefined }
+  >();
+  const drawsFrom = generator ?? defaultGenerator;
 
   return {
     dataset,
@@ -89,16 +98,23 @@ export function dataLoader(dataset: Dataset, options: LoaderOptions): DataLoader
     dropLast,
     batches,
     rows,
-    epoch(n) {
-      if (!Number.isSafeInteger(n) || n < 0) {
-        throw new HeddleError('usage', `epoch: expected an integer from 0, got ${String(n)}.`);
+    epoch(n, from = 0) {
+      for (const count of [n, from]) {
+        if (!Number.isSafeInteger(count) || count < 0)
+          throw new HeddleError('usage', `epoch: expected an integer from 0, got ${String(count)}.`);
       }
       let order = orders.get(n);
       if (!order) {
-        order = drawOrder(length, shuffle, generator);
+        order = { before: drawsFrom.state(), make: drawOrder(length, shuffle, generator) };
         orders.set(n, order);
       }
-      return { [Symbol.iterator]: () => cut({ dataset, batchSize, rows, pipeline }, n, order()) };
+      const { make } = order;
+      return { [Symbol.iterator]: () => cut({ dataset, batchSize, rows, pipeline }, n, from, make()) };
+    },
+    stateBefore: (n) => orders.get(n)?.before ?? drawsFrom.state(),
+    rewind(n, state) {
+      for (const drawn of [...orders.keys()]) if (drawn >= n) orders.delete(drawn);
+      if (state !== undefined) drawsFrom.setState(state);
     },
   };
 }
@@ -137,10 +153,12 @@ interface Cut {
 function* cut(
   { dataset, batchSize, rows, pipeline }: Cut,
   epoch: number,
+  from: number,
   order: Int32Array | undefined,
 ): Iterator<Batch> {
   const { length } = dataset;
-  for (let start = 0, index = 0; start < rows; start += batchSize, index++) {
+  for (let index = from; index * batchSize < rows; index++) {
+    const start = index * batchSize;
     const end = Math.min(start + batchSize, rows);
     const part = <Values extends Uint8Array | Int32Array | Float32Array>(array: Values): Values => {
       const size = array.length / length;

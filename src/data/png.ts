@@ -2,17 +2,8 @@
 // chunks that have nothing to do with the pixels.
 
 import { HeddleError, messageOf } from '../errors.ts';
+import { grey, type Image, mostPixels } from './image.ts';
 
-/** A decoded image. */
-export interface Image {
-  readonly height: number;
-  readonly width: number;
-  /** [channels, height, width]. */
-  readonly pixels: Uint8Array;
-}
-
-/** No picture for training is larger, and a header that says so is a bomb. */
-const mostPixels = 2 ** 24;
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const essential = ['IHDR', 'PLTE', 'IDAT', 'IEND'];
 const channelsOf: Readonly<Record<number, number>> = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 };
@@ -30,15 +21,22 @@ interface Header {
 /** Loaded with the first image, and once: asking the module loader for each image takes longer than decoding it. */
 let library: Promise<typeof import('fast-png')> | undefined;
 
+/** What becomes of transparency: Pillow and torchvision drop it; a person sees the picture on some ground. */
+export type Alpha = 'dropped' | 'on white';
+
 /**
- * Decodes a PNG image to grey (1 channel) or red, green and blue (3). Grey is what Pillow's `convert('L')` gives; alpha is
- * dropped, as it and torchvision do; of 16 bits the upper 8 count. Throws `data`, naming the file, for what is no whole
- * PNG image.
+ * Decodes a PNG image to grey (1 channel) or red, green and blue (3). Grey is what Pillow's `convert('L')` gives; of 16 bits
+ * the upper 8 count. Throws `data`, naming the file, for what is no whole PNG image.
  */
-export async function decodePng(name: string, file: Uint8Array, channels: 1 | 3): Promise<Image> {
+export async function decodePng(
+  name: string,
+  file: Uint8Array,
+  channels: 1 | 3,
+  alpha: Alpha = 'dropped',
+): Promise<Image> {
   library ??= import('fast-png');
   const { decode } = await library;
-  const header = readHeader(name, file);
+  const header = readHeader(name, file, alpha === 'on white' ? [...essential, 'tRNS'] : essential);
   const { width, height, depth, colours } = header;
   const refuse = (reason: string, cause?: unknown) =>
     new HeddleError(
@@ -59,18 +57,25 @@ export async function decodePng(name: string, file: Uint8Array, channels: 1 | 3)
   const scale = colours === indexed || depth >= 8 ? 1 : 255 / (2 ** depth - 1);
   const plane = width * height;
   const pixels = new Uint8Array(channels * plane);
-  const { palette } = decoded;
+  const { palette, transparency } = decoded;
   for (let i = 0; i < plane; i++) {
     const at = i * given;
     const first = (samples[at] as number) >> shift;
     let [red, green, blue] = [first * scale, first * scale, first * scale];
+    let seen = 255;
     if (colours === indexed) {
       const entry = palette?.[first];
       if (entry === undefined) throw refuse(`colour ${first} is not in its palette`);
-      [red, green, blue] = entry as readonly number[] as [number, number, number];
+      [red, green, blue, seen = 255] = entry as readonly number[] as [number, number, number, number?];
     } else if (given >= 3) {
       green = (samples[at + 1] as number) >> shift;
       blue = (samples[at + 2] as number) >> shift;
+    }
+    if (alpha === 'on white') {
+      if (given === 2 || given === 4) seen = (samples[at + given - 1] as number) >> shift;
+      // One colour, at its full depth, that stands for nothing.
+      else if (transparency?.length && transparency.every((value, c) => value === samples[at + c])) seen = 0;
+      if (seen < 255) [red, green, blue] = [onWhite(red, seen), onWhite(green, seen), onWhite(blue, seen)];
     }
     if (channels === 1) {
       pixels[i] = given >= 3 || colours === indexed ? grey(red, green, blue) : red;
@@ -83,10 +88,8 @@ export async function decodePng(name: string, file: Uint8Array, channels: 1 | 3)
   return { height, width, pixels };
 }
 
-/** ITU-R 601-2 luma in fixed point, as Pillow has it. */
-function grey(red: number, green: number, blue: number): number {
-  return (red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16;
-}
+/** A sample on a white ground, as far as it lets it through: alpha 0 … 255. */
+const onWhite = (sample: number, alpha: number) => Math.round((sample * alpha + 255 * (255 - alpha)) / 255);
 
 /** Samples of fewer than 8 bits, of which a line begins with a new byte. */
 function unpacked(data: ArrayLike<number>, width: number, height: number, depth: number): Uint8Array {
@@ -101,7 +104,7 @@ function unpacked(data: ArrayLike<number>, width: number, height: number, depth:
   return samples;
 }
 
-function readHeader(name: string, file: Uint8Array): Header {
+function readHeader(name: string, file: Uint8Array, wanted: readonly string[]): Header {
   const refuse = (text: string) => new HeddleError('data', `${name}: ${text}.`);
   if (!signature.every((byte, i) => file[i] === byte)) {
     throw refuse(file.length === 0 ? 'it is empty' : 'not a PNG file');
@@ -117,7 +120,7 @@ function readHeader(name: string, file: Uint8Array): Header {
     const type = String.fromCharCode(...file.subarray(at + 4, at + 8));
     if (at + bytes > file.length) throw cut();
     if (at === 8 && (type !== 'IHDR' || bytes !== 25)) throw refuse('damaged PNG file (it has no header)');
-    if (essential.includes(type)) parts.push(file.subarray(at, at + bytes));
+    if (wanted.includes(type)) parts.push(file.subarray(at, at + bytes));
     if (type === 'IDAT') packed += bytes;
     ended = type === 'IEND';
     at += bytes;

@@ -1,7 +1,7 @@
 // Images of another size, as Pillow's `resize(…, BILINEAR)` makes them, which is what torchvision's Resize does to them:
 // a triangle as wide as the pixels of the coarser image, in fixed point, across first and then down.
 
-import type { Image } from './png.ts';
+import type { Image } from './image.ts';
 
 /** Bits behind the point of a weight. */
 const precision = 22;

@@ -35,6 +35,9 @@ const SHAPES: Readonly<Record<string, { shape: Shape; x: number; y: number }>> =
   checkers: { x: 19, y: 13.5, shape: (u, v) => box(u, v) < 1 && u < 0 === v < 0 },
 };
 
+/** Class names, by index. */
+export const SYNTHETIC_CLASSES: readonly string[] = Object.keys(SHAPES);
+
 /**
  * Ten kinds of shapes in 28x28 grey bytes with jitter and noise, the same for every machine: 6,000 rows (`train`) or
  * 1,000 (`test`). Throws `usage` for options that make no sense.
@@ -63,7 +66,7 @@ export async function synthetic(split: Split, options: SyntheticOptions = {}): P
     inputs,
     inputShape: [1, SIDE, SIDE],
     targets,
-    classes: Object.keys(SHAPES),
+    classes: SYNTHETIC_CLASSES,
     synthetic: true,
   };
 }

@@ -7,13 +7,15 @@ import { decodeSafetensors, encodeSafetensors, type NamedTensor } from './safete
 
 /** An epoch that has begun and not ended. */
 export interface BegunEpoch {
-  /** Batches trained on, of how many there are, and the rows of them all. */
+  /** Of the epoch: batches and rows. */
+  readonly of: { readonly batches: number; readonly rows: number };
+  /** Batches trained on, and their rows. */
   readonly batches: number;
-  readonly of: number;
   readonly rows: number;
-  /** Of the batches trained on: rows, the losses' sum, and seconds of training. */
-  readonly samples: number;
-  readonly loss: number;
+  /** The sum of the losses that have come back (null: not finite), and how many they are. */
+  readonly loss: number | null;
+  readonly losses: number;
+  /** Seconds of training. */
   readonly seconds: number;
 }
 
@@ -51,7 +53,7 @@ export interface Checkpoint {
 }
 
 /** Begins the names of tensors that are no weights; no key of PyTorch's holds a slash. */
-const optimizerPrefix = 'optimizer/';
+export const optimizerPrefix = 'optimizer/';
 const stateKey = 'heddle.state';
 /** What readers of PyTorch's weights expect to find in the metadata. */
 const format = ['format', 'pt'] as const;
@@ -99,9 +101,9 @@ function isState(value: unknown): value is TrainingState {
   if (![steps, draws, epochs, seed].every(isCount)) return false;
   if (begun !== undefined) {
     if (!isObject(begun)) return false;
-    const { batches, of, rows, samples, loss, seconds } = begun;
-    if (![batches, of, rows, samples].every(isCount)) return false;
-    if (typeof loss !== 'number' || typeof seconds !== 'number') return false;
+    const { of, batches, rows, loss, losses, seconds } = begun;
+    if (!isObject(of) || ![of.batches, of.rows, batches, rows, losses].every(isCount)) return false;
+    if ((loss !== null && typeof loss !== 'number') || typeof seconds !== 'number') return false;
   }
   if (!isObject(optimizer) || typeof optimizer.kind !== 'string') return false;
   if (!Array.isArray(optimizer.groups) || !optimizer.groups.every(isObject)) return false;

@@ -5,11 +5,14 @@ import { HeddleError } from '../errors.ts';
 import { type ActivationKind, activation } from '../ops/activation.ts';
 import { activationBackward } from '../ops/activation_backward.ts';
 import { asFloat, type Layer } from './layer.ts';
+import type { LayerSpec } from './spec.ts';
 
-function layerOf(name: string, description: string, kind: ActivationKind, slope = 0): Layer {
+function layerOf(spec: LayerSpec, description: string, kind: ActivationKind, slope = 0): Layer {
+  const name = spec.kind;
   return {
     kind: name,
     description,
+    spec,
     parameters: [],
     children: [],
     outputShape: (input) => input,
@@ -44,7 +47,8 @@ export function leakyRelu(options: { negativeSlope?: number } = {}): Layer {
       'usage',
       `nn.leakyRelu: negativeSlope ${negativeSlope}: expected a finite number, such as 0.01`,
     );
-  return layerOf('leaky_relu', `LeakyReLU(negative_slope=${negativeSlope})`, 'leakyRelu', negativeSlope);
+  const spec = { kind: 'leaky_relu', negativeSlope } as const;
+  return layerOf(spec, `LeakyReLU(negative_slope=${negativeSlope})`, 'leakyRelu', negativeSlope);
 }
 
 /**
@@ -55,14 +59,15 @@ export function gelu(options: { approximate?: 'none' | 'tanh' } = {}): Layer {
   const { approximate = 'none' } = options;
   if (approximate !== 'none' && approximate !== 'tanh')
     throw new HeddleError('usage', `nn.gelu: approximate '${approximate}': expected 'none' or 'tanh'`);
-  return layerOf('gelu', `GELU(approximate='${approximate}')`, approximate === 'none' ? 'gelu' : 'geluTanh');
+  const spec = { kind: 'gelu', approximate } as const;
+  return layerOf(spec, `GELU(approximate='${approximate}')`, approximate === 'none' ? 'gelu' : 'geluTanh');
 }
 
 /** σ(x) = 1 / (1 + exp(-x)). */
-export const sigmoid = (): Layer => layerOf('sigmoid', 'Sigmoid()', 'sigmoid');
+export const sigmoid = (): Layer => layerOf({ kind: 'sigmoid' }, 'Sigmoid()', 'sigmoid');
 
 /** The hyperbolic tangent. */
-export const tanh = (): Layer => layerOf('tanh', 'Tanh()', 'tanh');
+export const tanh = (): Layer => layerOf({ kind: 'tanh' }, 'Tanh()', 'tanh');
 
 /** x · σ(x), also called swish. */
-export const silu = (): Layer => layerOf('silu', 'SiLU()', 'silu');
+export const silu = (): Layer => layerOf({ kind: 'silu' }, 'SiLU()', 'silu');

@@ -142,6 +142,7 @@ function layerOf(
     kind,
     description: `${name}(${parts.join(', ')})`,
     parameters: norm.affine === undefined ? [] : [norm.affine.weight, norm.affine.bias],
+    spec: { kind: 'batch_norm', features, eps },
     buffers: [mean, variance, batches],
     children: [],
     outputShape: of.outputShape,

@@ -112,7 +112,10 @@ function layerOf(convolution: Convolution, relu: boolean): Layer {
     forward: (context, x, path) => forward(context, x, `${path}.conv2d`, convolution, relu),
     ...(relu
       ? {}
-      : { fuse: (next: Layer) => (next.kind === 'relu' ? layerOf(convolution, true) : undefined) }),
+      : {
+          spec: { kind: 'conv2d', ...sizes },
+          fuse: (next: Layer) => (next.kind === 'relu' ? layerOf(convolution, true) : undefined),
+        }),
   };
 }
 

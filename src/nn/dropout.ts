@@ -16,6 +16,7 @@ export function dropout(p = 0.5): Layer {
   return {
     kind: 'dropout',
     description: `Dropout(p=${p})`,
+    spec: { kind: 'dropout', p },
     parameters: [],
     children: [],
     outputShape: (input) => input,

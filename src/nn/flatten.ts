@@ -9,6 +9,7 @@ export function flatten(): Layer {
   return {
     kind: 'flatten',
     description: 'Flatten()',
+    spec: { kind: 'flatten' },
     parameters: [],
     children: [],
     outputShape: (input) => [elementCount(input)],

@@ -29,3 +29,4 @@ export { relu } from './relu.ts';
 export { residual } from './residual.ts';
 export { sequential } from './sequential.ts';
 export { logSoftmax, softmax } from './softmax.ts';
+export type { LayerSpec } from './spec.ts';

@@ -5,6 +5,7 @@ import { HeddleError } from '../errors.ts';
 import type { Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { unpackU8 } from '../ops/unpack_u8.ts';
+import type { LayerSpec } from './spec.ts';
 
 /** An array that a layer keeps, trained or not: its initial values on the host, drawn when the layer was made. */
 export interface Parameter {
@@ -104,6 +105,8 @@ export interface Layer {
   readonly kind: string;
   /** PyTorch-style description, e.g. `Linear(784, 512)`. */
   readonly description: string;
+  /** What it computes, as data. Layers that have none train all the same; they cannot be written as ONNX. */
+  readonly spec?: LayerSpec;
   readonly parameters: readonly Parameter[];
   /** What is kept beside the parameters and not trained, such as running statistics: part of the saved state. */
   readonly buffers?: readonly Parameter[];

@@ -32,6 +32,7 @@ export function layerNorm(features: number, options: LayerNormOptions = {}): Lay
   return {
     kind: 'layer_norm',
     description: `LayerNorm((${features},), eps=${eps}, elementwise_affine=${isAffine ? 'True' : 'False'})`,
+    spec: { kind: 'layer_norm', features, eps },
     parameters: Object.values(own ?? {}),
     children: [],
     outputShape(input) {

@@ -77,6 +77,7 @@ function layerOf(weight: Parameter, bias: Parameter | undefined, relu: boolean):
     ...(relu
       ? {}
       : {
+          spec: { kind: 'linear' },
           fuse: (next: Layer) => (next.kind === 'relu' ? layerOf(weight, bias, true) : undefined),
           // The kernel that makes logits and their loss together adds a bias.
           ...(bias === undefined

@@ -15,7 +15,7 @@ export interface PoolOptions {
 /** A pool by its windows. */
 export function poolLayer(
   what: string,
-  kind: string,
+  kind: 'max_pool2d' | 'avg_pool2d',
   kernelSize: Size,
   { stride = kernelSize, padding = 0 }: PoolOptions,
   of: (sizes: WindowSizes) => Pick<Layer, 'description' | 'forward'>,
@@ -39,6 +39,7 @@ export function poolLayer(
   return {
     kind,
     description: `${description}(kernel_size=${text(kernelSize)}, stride=${text(stride)}, padding=${text(padding)})`,
+    spec: { kind, ...sizes },
     parameters: [],
     children: [],
     outputShape(input) {

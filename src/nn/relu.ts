@@ -9,6 +9,7 @@ export function relu(): Layer {
   return {
     kind: 'relu',
     description: 'ReLU()',
+    spec: { kind: 'relu' },
     parameters: [],
     children: [],
     outputShape: (input) => input,

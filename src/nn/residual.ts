@@ -15,6 +15,7 @@ export function residual(...layers: readonly Layer[]): Layer {
   return {
     kind: 'residual',
     description: `Residual(${layers.map(({ description }) => description).join(', ')})`,
+    spec: { kind: 'residual' },
     parameters: [],
     children: inner.children,
     outputShape(input) {

@@ -28,6 +28,7 @@ export function sequential(...layers: readonly Layer[] | readonly [Readonly<Reco
   return {
     kind: 'sequential',
     description: `Sequential(${children.map(([, layer]) => layer.description).join(', ')})`,
+    spec: { kind: 'sequential' },
     parameters: [],
     children,
     outputShape: (input) =>

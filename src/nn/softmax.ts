@@ -15,10 +15,11 @@ interface Ops {
   backward(recorder: Recorder, options: { label: string; dy: Tensor; y: Tensor }): Tensor;
 }
 
-function layerOf(name: string, kind: string, description: string, ops: Ops): Layer {
+function layerOf(name: string, kind: 'softmax' | 'log_softmax', description: string, ops: Ops): Layer {
   return {
     kind,
     description,
+    spec: { kind },
     parameters: [],
     children: [],
     outputShape(input) {

@@ -1,5 +1,5 @@
 // Downloads one verified file, in Node and in browsers alike: mirror after mirror, resuming by Range, in bounded time.
-// Keeps the packed bytes in memory (their length is bounded); knows nothing of where they will be stored.
+// Keeps the packed bytes in memory (their length is bounded); knows nothing of where they, or parts of them, are stored.
 
 import { HeddleError, messageOf } from '../errors.ts';
 import {
@@ -24,6 +24,23 @@ export interface Downloaded {
   readonly mirror: string;
 }
 
+/** Where what has arrived of a file outlives us. Nothing that goes wrong there is a failure of the download. */
+export interface PartStore {
+  /** Takes over what was left of `url`, or begins anew. */
+  open(url: string): Promise<KeptPart>;
+}
+
+/** The beginning of one address's content. */
+export interface KeptPart {
+  /** What there was when it was opened; it may be wrong. */
+  readonly left: Bytes;
+  append(piece: Bytes): Promise<void>;
+  /** Forgets all of it. */
+  clear(): Promise<void>;
+  /** Leaves it to whoever opens the address next. */
+  close(): Promise<void>;
+}
+
 /** One attempt's failure; `transient` says whether the same mirror deserves another one. */
 interface Failure {
   readonly reason: string;
@@ -39,6 +56,7 @@ export async function downloadFile(
   mirrors: readonly string[],
   gunzip: Gunzip,
   options: LoadFilesOptions,
+  parts?: PartStore,
 ): Promise<Downloaded> {
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const deadline = Date.now() + limits.totalMs;
@@ -49,16 +67,27 @@ export async function downloadFile(
       reasons.push(`gave up after ${limits.totalMs / 1000} s`);
       break;
     }
-    const packed = await fetchWhole(url, entry, limits, deadline, options);
-    if ('reason' in packed) {
-      reasons.push(`${url}: ${packed.reason}`);
-      continue;
-    }
+    const part = partOf(await parts?.open(url));
     try {
-      return { bytes: await verifyFile(url, entry, packed, gunzip, 'download'), packed, url, mirror };
-    } catch (error) {
-      if (!(error instanceof HeddleError)) throw error;
-      reasons.push(error.message);
+      for (let inherited = part.received > 0; ; inherited = false) {
+        const failure = await fetchWhole(url, entry, part, limits, deadline, options);
+        if (failure) {
+          reasons.push(`${url}: ${failure.reason}`);
+          break;
+        }
+        const packed = joined(part);
+        try {
+          return { bytes: await verifyFile(url, entry, packed, gunzip, 'download'), packed, url, mirror };
+        } catch (error) {
+          if (!(error instanceof HeddleError)) throw error;
+          await clear(part);
+          if (inherited) continue; // what was left there may have been the fault
+          reasons.push(error.message);
+          break;
+        }
+      }
+    } finally {
+      await part.kept?.close();
     }
   }
   throw new HeddleError(
@@ -70,14 +99,14 @@ export async function downloadFile(
 async function fetchWhole(
   url: string,
   entry: FileEntry,
+  part: Part,
   limits: DownloadLimits,
   deadline: number,
   options: LoadFilesOptions,
-): Promise<Bytes | Failure> {
-  const part: Part = { chunks: [], received: 0 };
+): Promise<Failure | undefined> {
   for (let attempt = 1; ; attempt++) {
     const failure = await fetchRest(url, entry, part, limits, deadline, options);
-    if (!failure) return joined(part);
+    if (!failure) return undefined;
     const pause = limits.backoffMs * 2 ** (attempt - 1);
     if (!failure.transient || attempt >= limits.attempts || Date.now() + pause >= deadline) return failure;
     await new Promise((resolve) => setTimeout(resolve, pause));
@@ -88,6 +117,12 @@ async function fetchWhole(
 interface Part {
   chunks: Bytes[];
   received: number;
+  readonly kept: KeptPart | undefined;
+}
+
+function partOf(kept: KeptPart | undefined): Part {
+  const left = kept?.left ?? new Uint8Array();
+  return { chunks: [left], received: left.length, kept };
 }
 
 async function fetchRest(
@@ -129,14 +164,16 @@ async function fetchRest(
         part.received += piece.value.length;
         if (part.received > maxFileBytes(entry)) {
           await reader?.cancel();
+          await clear(part);
           return { reason: `sends more than ${maxFileBytes(entry)} bytes`, transient: false };
         }
         part.chunks.push(piece.value);
+        if (!encoded) await part.kept?.append(piece.value);
         report();
       }
     } catch (error) {
       // Decoded bytes do not tell where in the file the transfer broke.
-      if (encoded) clear(part);
+      if (encoded) await clear(part);
       throw error;
     }
     if (total !== undefined && part.received < total) {
@@ -165,15 +202,15 @@ async function refusal(response: Response, part: Part): Promise<Failure | undefi
     // The header is hidden from a page on another origin; the checksum decides then.
     if (start === undefined || Number(start) === part.received) return undefined;
     await response.body?.cancel();
-    clear(part);
+    await clear(part);
     return { reason: `answered with bytes from ${start}, which were not asked for`, transient: true };
   }
   if (status === 200) {
-    clear(part);
+    await clear(part);
     return undefined;
   }
   await response.body?.cancel();
-  if (status === 416) clear(part);
+  if (status === 416) await clear(part);
   const transient = status >= 500 || [408, 416, 425, 429].includes(status);
   return { reason: `HTTP ${status}`, transient };
 }
@@ -186,9 +223,10 @@ function networkFailure(error: unknown, answered: boolean): Failure {
   return { reason, transient: answered || ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'].includes(code) };
 }
 
-function clear(part: Part): void {
+async function clear(part: Part): Promise<void> {
   part.chunks = [];
   part.received = 0;
+  await part.kept?.clear();
 }
 
 function joined(part: Part): Bytes {

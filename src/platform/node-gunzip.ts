@@ -5,8 +5,11 @@ import * as zlib from 'node:zlib';
 import { HeddleError, messageOf } from '../errors.ts';
 import { type Bytes, type Gunzip, isGzip } from './files.ts';
 
+const TOO_LARGE = 'ERR_BUFFER_TOO_LARGE';
 const HEADER_BYTES = 10;
 const TRAILER_BYTES = 8;
+/** Memory for more than this is taken only for what has been seen to unpack to it. */
+const TRUSTED_BYTES = 2 ** 26;
 const FLAG = { headerCrc: 2, extra: 4, name: 8, comment: 16, reserved: 0xe0 };
 
 /** See `Gunzip`: unpacks one gzip member that must fill `packed`. */
@@ -16,10 +19,11 @@ export const gunzip: Gunzip = async (where, packed, maxBytes) => {
   const start = headerEnd(packed);
   if (start === undefined) throw refuse('not a gzip file: its header is broken');
 
-  const { bytes, consumed } = await inflate(packed.subarray(start), maxBytes).catch((error: unknown) => {
+  const deflated = packed.subarray(start);
+  const inflated = maxBytes <= TRUSTED_BYTES ? inflate(deflated, maxBytes) : inflateLong(deflated, maxBytes);
+  const { bytes, consumed } = await inflated.catch((error: unknown) => {
     const code = error instanceof Error && 'code' in error ? error.code : '';
-    if (code === 'ERR_BUFFER_TOO_LARGE')
-      throw refuse(`unpacks to more than the expected ${maxBytes} bytes`, error);
+    if (code === TOO_LARGE) throw refuse(`unpacks to more than the expected ${maxBytes} bytes`, error);
     if (code === 'Z_BUF_ERROR') throw refuse(`truncated gzip file (${packed.length} bytes)`, error);
     throw refuse(`damaged gzip file (${messageOf(error)})`, error);
   });
@@ -51,6 +55,18 @@ function headerEnd(packed: Uint8Array): number | undefined {
   }
   if (flags & FLAG.headerCrc) at += 2;
   return at <= packed.length ? at : undefined;
+}
+
+/** As `inflate`, after a pass that counts and keeps nothing: what announces gigabytes may be a bomb. */
+async function inflateLong(deflated: Uint8Array, maxBytes: number) {
+  let length = 0;
+  const stream = zlib.createInflateRaw({ chunkSize: 2 ** 20 });
+  stream.end(deflated);
+  for await (const piece of stream) {
+    length += (piece as Uint8Array).length;
+    if (length > maxBytes) throw Object.assign(new Error('too long'), { code: TOO_LARGE });
+  }
+  return inflate(deflated, length);
 }
 
 function inflate(deflated: Uint8Array, maxBytes: number): Promise<{ bytes: Bytes; consumed: number }> {

@@ -4,7 +4,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { HeddleError, messageOf } from '../errors.ts';
 import { gunzip } from './node-gunzip.ts';
-import { codeOf, readBounded } from './node-read.ts';
+import { codeOf, readNamed } from './node-read.ts';
 import { type Folder, type FolderFile, type ListFolder, sourceReader } from './sources.ts';
 
 /** Node's own limit for one array; a data set is held in one. */
@@ -14,7 +14,7 @@ const maxImageBytes = 2 ** 28;
 const maxDepth = 16;
 
 /** See `ReadSource`. */
-export const readSource = sourceReader((path) => read(path, maxBytes), gunzip);
+export const readSource = sourceReader((path) => readNamed(path, maxBytes), gunzip);
 
 /** See `ListFolder`. */
 export const listFolder: ListFolder = async (path) => {
@@ -43,7 +43,7 @@ export const listFolder: ListFolder = async (path) => {
         if (below === '') folders.push(entry.name);
         await walk(inside, depth + 1);
       } else if (target?.isFile()) {
-        files.push({ path: inside, read: () => read(join(root, inside), maxImageBytes) });
+        files.push({ path: inside, read: () => readNamed(join(root, inside), maxImageBytes) });
       }
     }
   };
@@ -51,13 +51,3 @@ export const listFolder: ListFolder = async (path) => {
   const folder: Folder = { name: basename(root), folders, files };
   return folder;
 };
-
-async function read(path: string, most: number) {
-  try {
-    return await readBounded(path, most);
-  } catch (error) {
-    if (error instanceof HeddleError) throw error;
-    const reason = codeOf(error) === 'ENOENT' ? 'does not exist' : `cannot be read (${messageOf(error)})`;
-    throw new HeddleError('data', `${path} ${reason}.`, { cause: error });
-  }
-}

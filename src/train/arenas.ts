@@ -44,15 +44,31 @@ export interface Arenas {
    * keeps by the given name.
    */
   readBack(arena: 'value' | 'gradient' | { readonly state: string }): Promise<Map<string, NamedTensor>>;
-  /** Replaces all values; buffers may all be left out, and stay. Throws a HeddleError that lists every difference; nothing is half-loaded. */
-  write(values: ReadonlyMap<string, ArrayLike<number> | NamedTensor>): void;
+  /**
+   * Replaces all values; buffers may all be left out, and stay. Throws a HeddleError that lists every difference; nothing is
+   * half-loaded. With `partial`, replaces those that fit and says what does not.
+   */
+  write(values: Source, options?: { readonly partial?: boolean }): LoadResult;
   /** Brings back what the optimizer keeps, by `KEY.NAME`. */
   readState(): Promise<Map<string, NamedTensor>>;
   /** Replaces what the optimizer keeps. Throws as `write` does. */
-  writeState(state: ReadonlyMap<string, ArrayLike<number> | NamedTensor>): void;
+  writeState(state: Source): void;
+  /** Both, or neither when one does not fit. */
+  writeBoth(values: Source, state: Source): void;
   /** Copies values and what the optimizer keeps; the function that it returns puts them back, once. */
   keep(): () => void;
   destroy(): void;
+}
+
+/** Values by key, with shapes or without. */
+export type Source = ReadonlyMap<string, ArrayLike<number> | NamedTensor>;
+
+/** What of a source a model took. */
+export interface LoadResult {
+  /** Keys whose values were replaced. */
+  readonly loaded: readonly string[];
+  /** What does not fit: the model's keys that the source has not, or in another shape, and the source's that the model has not. */
+  readonly differences: readonly string[];
 }
 
 /** What arenas are made for. */
@@ -127,9 +143,6 @@ function place({ model, optimizer, prefix = '', frozen }: ArenaOptions): {
   return { placed: all.map((one) => ({ ...one, offset: offsets.get(one.parameter) as number })), bytes };
 }
 
-/** Values by key, with shapes or without. */
-type Source = ReadonlyMap<string, ArrayLike<number> | NamedTensor>;
-
 const isNamedTensor = (value: ArrayLike<number> | NamedTensor): value is NamedTensor => 'shape' in value;
 
 function dataOf(source: Source, key: string): ArrayLike<number> {
@@ -137,30 +150,40 @@ function dataOf(source: Source, key: string): ArrayLike<number> {
   return isNamedTensor(value) ? value.data : value;
 }
 
-/** Throws a HeddleError `shape` that lists what keeps `values` from being loaded. */
-function refuseDifferent(
-  what: string,
+/** Which of `placed` can be had from `values`, and what keeps the others, and the rest of `values`, from being loaded. */
+function compare(
   placed: readonly Pick<Placed, 'key' | 'parameter' | 'buffer'>[],
   values: Source,
-): void {
-  const found: string[] = [];
+): { fitting: Set<string>; differences: string[] } {
+  const fitting = new Set<string>();
+  const differences: string[] = [];
   const withBuffers = placed.some(({ key, buffer }) => buffer && values.has(key));
   for (const { key, parameter, buffer } of placed) {
     const value = values.get(key);
     const expected = `[${parameter.shape.join(', ')}]`;
     if (value === undefined) {
-      if (!buffer || withBuffers) found.push(`${key} ${expected} is missing`);
-    } else if (isNamedTensor(value)) {
-      const shape = `[${value.shape.join(', ')}]`;
-      if (shape !== expected) found.push(`${key} is ${shape}, expected ${expected}`);
-    } else if (value.length !== elementCount(parameter.shape)) {
-      found.push(`${key} has ${value.length} elements, expected ${expected}`);
+      if (!buffer || withBuffers) differences.push(`${key} ${expected} is missing`);
+      continue;
     }
+    const shape = isNamedTensor(value) ? `[${value.shape.join(', ')}]` : expected;
+    if (shape !== expected) differences.push(`${key} is ${shape}, expected ${expected}`);
+    else if (dataOf(values, key).length !== elementCount(parameter.shape))
+      differences.push(`${key} has ${dataOf(values, key).length} elements, expected ${expected}`);
+    else fitting.add(key);
   }
   const known = new Set(placed.map(({ key }) => key));
-  for (const key of values.keys()) if (!known.has(key)) found.push(`${key} is not in the model`);
-  if (found.length > 0)
-    throw new HeddleError('shape', `${what} not fit the model: ${found.join('; ')}. Nothing was loaded.`);
+  for (const key of values.keys()) if (!known.has(key)) differences.push(`${key} is not in the model`);
+  return { fitting, differences };
+}
+
+/** Throws a HeddleError `shape` that lists what keeps `values` from being loaded. */
+function refuseDifferent(what: string, placed: Parameters<typeof compare>[0], values: Source): void {
+  const { differences } = compare(placed, values);
+  if (differences.length > 0)
+    throw new HeddleError(
+      'shape',
+      `${what} not fit the model: ${differences.join('; ')}. Nothing was loaded.`,
+    );
 }
 
 /** Throws a HeddleError `limit` when the arenas cannot be bound. */
@@ -262,6 +285,24 @@ export function createArenas(device: Device, options: ArenaOptions): Arenas {
     );
   };
 
+  const [weightsDo, stateDoes] = ['these weights do', 'this optimizer state does'];
+  const kept = states.flatMap(([name]) => trained.map((one) => ({ ...one, key: `${one.key}.${name}` })));
+  const writeValues = (source: Source, keys: ReadonlySet<string>) => {
+    for (const { key, parameter, offset } of placed) {
+      if (!keys.has(key)) continue;
+      const words = new Float32Array(elementCount(parameter.shape));
+      words.set(dataOf(source, key));
+      device.gpu.queue.writeBuffer(values.buffer as GPUBuffer, offset, words);
+    }
+  };
+  const writeState = (source: Source) => {
+    for (const [name, storage] of states)
+      upload(
+        storage,
+        fill(trained, trainedBytes, ({ key }) => dataOf(source, `${key}.${name}`)),
+      );
+  };
+
   return {
     groups,
     gradient: whole(gradients),
@@ -276,18 +317,12 @@ export function createArenas(device: Device, options: ArenaOptions): Arenas {
     valueOf: (parameter) => find(places, parameter),
     gradientOf: (parameter) => find(ranges, parameter).gradient,
     readBack,
-    write(source) {
-      refuseDifferent('these weights do', placed, source);
+    write(source, { partial = false } = {}) {
+      const { fitting, differences } = compare(placed, source);
+      if (!partial) refuseDifferent(weightsDo, placed, source);
       device.check();
-      // Buffers that the source leaves out lie at the end, and are not written.
-      const given = placed.filter(({ key }) => source.has(key));
-      const end = Math.max(
-        ...given.map(({ offset, parameter }) => offset + alignUp(4 * elementCount(parameter.shape))),
-      );
-      upload(
-        values,
-        fill(given, end, ({ key }) => dataOf(source, key)),
-      );
+      writeValues(source, fitting);
+      return { loaded: [...fitting], differences };
     },
     async readState() {
       const all = await Promise.all(
@@ -301,14 +336,16 @@ export function createArenas(device: Device, options: ArenaOptions): Arenas {
       return new Map(all.flat());
     },
     writeState(source) {
-      const kept = states.flatMap(([name]) => trained.map((one) => ({ ...one, key: `${one.key}.${name}` })));
-      refuseDifferent('this optimizer state does', kept, source);
+      refuseDifferent(stateDoes, kept, source);
       device.check();
-      for (const [name, storage] of states)
-        upload(
-          storage,
-          fill(trained, trainedBytes, ({ key }) => dataOf(source, `${key}.${name}`)),
-        );
+      writeState(source);
+    },
+    writeBoth(source, state) {
+      refuseDifferent(weightsDo, placed, source);
+      refuseDifferent(stateDoes, kept, state);
+      device.check();
+      writeValues(source, compare(placed, source).fitting);
+      writeState(state);
     },
     keep() {
       const kept = [values, ...states.map(([, storage]) => storage)];

@@ -56,6 +56,17 @@ export interface EpochEvent {
   readonly validation?: Evaluation;
 }
 
+/**
+ * Every step so far is done, and was found finite: `trainer.checkpoint()` now gives a state to come back to. Emitted every
+ * `checkpointEvery` steps; an `epoch` event says the same of the epoch's end.
+ */
+export interface CheckpointEvent {
+  readonly type: 'checkpoint';
+  readonly epoch: number;
+  /** Optimizer steps done, from 1. */
+  readonly step: number;
+}
+
 /** The run has ended. */
 export interface DoneEvent {
   readonly type: 'done';
@@ -66,4 +77,4 @@ export interface DoneEvent {
 }
 
 /** What `trainer.fit` yields. */
-export type TrainEvent = StepEvent | ProgressEvent | EpochEvent | DoneEvent;
+export type TrainEvent = StepEvent | ProgressEvent | CheckpointEvent | EpochEvent | DoneEvent;

@@ -5,12 +5,14 @@ import { HeddleError } from '../errors.ts';
 import { checkSize } from '../nn/layer.ts';
 import { brokenBits } from '../ops/sgd.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
-import { type Progress, ratesAt, type Schedule, withRates } from '../optim/schedule.ts';
+import { ratesAt, type Schedule, withRates } from '../optim/schedule.ts';
+import { type Course, takeUp } from './course.ts';
 import type { Evaluation, TrainEvent } from './events.ts';
 import type { Session } from './session.ts';
 
 /** Options of `trainer.fit`. */
 export interface FitOptions {
+  /** Further epochs; one that was begun before, and not ended, is the first of them. */
   readonly epochs: number;
   /** Evaluated after each epoch. */
   readonly validate?: DataLoader;
@@ -22,23 +24,26 @@ export interface FitOptions {
    * this one ended. One that observes a metric is shown each epoch's: see `reduceLrOnPlateau`.
    */
   readonly schedule?: Schedule;
-  /** Stops the training after the steps already submitted; the generator then ends without a `done` event. */
+  /** Ends after so many optimizer steps, in the midst of an epoch if need be. Default: no limit but `epochs`. */
+  readonly steps?: number;
+  /** Asked before each step: true ends the training there, as when all epochs are done. */
+  readonly stop?: () => boolean;
+  /** A `checkpoint` event whenever the trainer's steps are a multiple of this, for `trainer.checkpoint()`. Default: none. */
+  readonly checkpointEvery?: number;
+  /** Whether a loss, gradient or parameter that is not finite ends the training. Default `throw`. */
+  readonly onNonFinite?: 'throw' | 'ignore';
+  /**
+   * Stops the training after the steps already submitted; the generator then ends without a `done` event. Another fit with
+   * the same loader goes on with the epoch's next batch, and so does one after `restore`.
+   */
   readonly signal?: AbortSignal;
-}
-
-/** Counters that outlive one call of fit. */
-export interface Counters {
-  /** What has been done so far. */
-  done(): Progress;
-  /** The next optimizer step and forward pass, each from 1. */
-  nextStep(): { readonly number: number; readonly draw: number };
-  nextEpoch(): number;
 }
 
 interface SubmittedStep {
   readonly step: number;
   readonly index: number;
-  readonly rows: number;
+  /** Rows of the epoch up to and including its own. */
+  readonly samples: number;
   readonly lr: number;
 }
 
@@ -54,11 +59,11 @@ function median(values: readonly number[]): number {
 function checkSchedule(
   schedule: Schedule,
   { groups }: Optimizer,
-  { steps, epochs }: Progress,
+  { steps, epochs, begun }: Course,
   { train, options }: { train: DataLoader; options: FitOptions },
 ): void {
   ratesAt(schedule, { steps, epochs }, groups);
-  const ahead = options.epochs * train.batches;
+  const ahead = options.epochs * train.batches - (begun?.batches ?? 0);
   ratesAt(schedule, { steps: steps + Math.max(0, ahead - 1), epochs: epochs + options.epochs - 1 }, groups);
   if (schedule.mode !== 'max' || options.validate?.dataset.classes.length) return;
   throw new HeddleError(
@@ -69,6 +74,20 @@ function checkSchedule(
 
 const seconds = () => performance.now() / 1000;
 
+/** Throws the HeddleError `diverged` of a step. */
+function refuseBroken(loss: number, bits: number, { step, lr }: SubmittedStep, epoch: number): void {
+  if (Number.isFinite(loss)) return;
+  const [of, why] =
+    bits === brokenBits
+      ? ['a gradient or parameter', '']
+      : ['the loss', ': a logit, and so a weight, is NaN or infinite'];
+  throw new HeddleError(
+    'diverged',
+    `${of} of step ${step} (epoch ${epoch}) is not finite${why}. Try a smaller learning rate than ${lr}.`,
+    { step },
+  );
+}
+
 /** The loop behind `trainer.fit`. */
 export async function* trainEpochs(
   session: Session,
@@ -76,90 +95,107 @@ export async function* trainEpochs(
   train: DataLoader,
   options: FitOptions,
   sessionFor: (loader: DataLoader) => Promise<Session>,
-  counters: Counters,
+  course: Course,
 ): AsyncGenerator<TrainEvent, void, void> {
   const { epochs, validate, logEvery = 100, schedule, signal } = options;
+  const { steps: most = Number.POSITIVE_INFINITY, checkpointEvery = Number.POSITIVE_INFINITY } = options;
   checkSize('fit: epochs', epochs);
   checkSize('fit: logEvery', logEvery);
-  if (schedule !== undefined) checkSchedule(schedule, optimizer, counters.done(), { train, options });
+  if (options.steps !== undefined) checkSize('fit: steps', most);
+  if (options.checkpointEvery !== undefined) checkSize('fit: checkpointEvery', checkpointEvery);
+  if (schedule !== undefined) checkSchedule(schedule, optimizer, course, { train, options });
+  takeUp(course, train, options);
   const started = seconds();
+  const lastStep = course.steps + most;
+  const ended = () => course.steps >= lastStep || options.stop?.() === true;
   const stepSeconds: number[] = [];
-  let lastStep = 0;
 
-  for (let round = 0; round < epochs; round++) {
-    const epoch = counters.nextEpoch();
-    const epochStarted = seconds();
-    const batches = train.epoch(epoch - 1)[Symbol.iterator]();
+  for (let round = 0; round < epochs && !ended(); round++) {
+    const epoch = course.epochs + 1;
+    const of = { batches: train.batches, rows: train.rows };
+    course.begun ??= { of, batches: 0, rows: 0, loss: 0, losses: 0, seconds: 0 };
+    const { begun } = course;
+    let epochStarted = seconds() - begun.seconds;
+    let lossSum = begun.loss ?? Number.NaN;
+    const batches = train.epoch(epoch - 1, begun.batches)[Symbol.iterator]();
     const submitted: SubmittedStep[] = [];
+    let pause = false;
     const fill = (slot: number) => {
-      const next = signal?.aborted === true ? undefined : batches.next();
-      if (next === undefined || next.done === true) return false;
+      if (pause || signal?.aborted === true || ended()) return false;
+      const next = batches.next();
+      if (next.done === true) return false;
       const { index, rows } = next.value;
-      const step = counters.nextStep();
       const write = () => {
-        session.feed.write(slot, next.value, step);
-        submitted.push({ step: step.number, index, rows, lr: optimizer.lr });
+        const facts = { number: course.steps + 1, draw: course.draws + 1 };
+        session.feed.write(slot, next.value, facts);
+        begun.rows += rows;
+        submitted.push({ step: facts.number, index, samples: begun.rows, lr: optimizer.lr });
       };
       if (schedule === undefined) write();
       else {
-        const progress = { steps: step.number - 1, epochs: epoch - 1 };
+        const progress = { steps: course.steps, epochs: epoch - 1 };
         withRates(optimizer.groups, ratesAt(schedule, progress, optimizer.groups), write);
       }
+      course.steps++;
+      course.draws++;
+      begun.batches++;
+      pause = course.steps % checkpointEvery === 0;
       return true;
     };
-    let [samples, sum, done] = [0, 0, 0];
-    for await (const chunk of session.scheduler.run(session.stepPlan, fill)) {
-      stepSeconds.push(chunk.seconds / chunk.steps);
-      const bits = new Uint32Array(chunk.results.buffer);
-      for (const [i, loss] of chunk.results.entries()) {
-        const { step, index, rows, lr } = submitted.shift() as SubmittedStep;
-        if (!Number.isFinite(loss)) {
-          const [of, why] =
-            bits[i] === brokenBits
-              ? ['a gradient or parameter', '']
-              : ['the loss', ': a logit, and so a weight, is NaN or infinite'];
-          throw new HeddleError(
-            'diverged',
-            `${of} of step ${step} (epoch ${epoch}) is not finite${why}. Try a smaller learning rate than ${lr}.`,
-          );
+    do {
+      pause = false;
+      for await (const chunk of session.scheduler.run(session.stepPlan, fill)) {
+        stepSeconds.push(chunk.seconds / chunk.steps);
+        const bits = new Uint32Array(chunk.results.buffer);
+        let samples = 0;
+        for (const [i, loss] of chunk.results.entries()) {
+          const one = submitted.shift() as SubmittedStep;
+          if (options.onNonFinite !== 'ignore') refuseBroken(loss, bits[i] as number, one, epoch);
+          lossSum += loss;
+          begun.loss = Number.isFinite(lossSum) ? lossSum : null;
+          begun.losses++;
+          samples = one.samples;
+          const { step, index, lr } = one;
+          if (index % logEvery === 0) yield { type: 'step', epoch, step, samples, loss, lr };
         }
-        samples += rows;
-        sum += loss;
-        done++;
-        lastStep = step;
-        if (index % logEvery === 0) yield { type: 'step', epoch, step, samples, loss, lr };
+        begun.seconds = seconds() - epochStarted;
+        yield {
+          type: 'progress',
+          phase: 'train',
+          epoch,
+          batch: begun.losses,
+          batches: train.batches,
+          loss: chunk.results.at(-1) as number,
+          samplesPerSecond: samples / begun.seconds,
+        };
       }
-      const samplesPerSecond = samples / (seconds() - epochStarted);
-      const loss = chunk.results.at(-1) as number;
-      yield {
-        type: 'progress',
-        phase: 'train',
-        epoch,
-        batch: done,
-        batches: train.batches,
-        loss,
-        samplesPerSecond,
-      };
-    }
+      if (!pause || begun.batches === of.batches) break;
+      const paused = seconds();
+      yield { type: 'checkpoint', epoch, step: course.steps };
+      epochStarted += seconds() - paused;
+    } while (true);
     if (signal?.aborted === true) return;
-    const epochSeconds = seconds() - epochStarted;
+    if (begun.batches < of.batches) break; // ended in the midst of it
 
     let validation: Evaluation | undefined;
     if (validate !== undefined) {
       validation = yield* (await sessionFor(validate)).evaluate(validate, epoch, signal);
       if (validation === undefined) return;
     }
-    const metrics = { min: validation?.loss ?? sum / done, max: validation?.accuracy ?? Number.NaN };
+    const trainLoss = lossSum / begun.losses;
+    const metrics = { min: validation?.loss ?? trainLoss, max: validation?.accuracy ?? Number.NaN };
     schedule?.observe?.(metrics[schedule.mode ?? 'min']);
+    course.epochs = epoch;
+    course.begun = undefined;
     yield {
       type: 'epoch',
       epoch,
-      seconds: epochSeconds,
-      samplesPerSecond: samples / epochSeconds,
-      train: { loss: sum / done },
+      seconds: begun.seconds,
+      samplesPerSecond: begun.rows / begun.seconds,
+      train: { loss: trainLoss },
       ...(validation === undefined ? {} : { validation }),
     };
   }
   const steady = stepSeconds.length > warmUpChunks ? stepSeconds.slice(warmUpChunks) : stepSeconds;
-  yield { type: 'done', steps: lastStep, seconds: seconds() - started, secondsPerStep: median(steady) };
+  yield { type: 'done', steps: course.steps, seconds: seconds() - started, secondsPerStep: median(steady) };
 }

@@ -37,6 +37,15 @@ export function classScores(
   });
 }
 
+/** What a row of logits says of each class, 0…1: its softmax, in float64. NaN where a logit is not finite. */
+export function probabilities(logits: ArrayLike<number>): Float64Array {
+  const row = Float64Array.from(logits);
+  const largest = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const powers = row.map((logit) => Math.exp(logit - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
 /**
  * Share of rows whose target is among the k largest logits, 0…1 (equal logits: the one of the class before comes first).
  * Throws a HeddleError `usage` for a k that is not between 1 and the number of classes.

@@ -2,7 +2,7 @@
 
 import { HeddleError } from '../errors.ts';
 import type { Recorder } from '../gpu/plan.ts';
-import type { Tensor } from '../gpu/tensor.ts';
+import { elementCount, type Tensor } from '../gpu/tensor.ts';
 import { imagesOf, relaid } from '../nn/images.ts';
 import {
   type ForwardContext,
@@ -11,12 +11,14 @@ import {
   type Layer,
   type LossForward,
   type Parameter,
+  reshape,
   type Update,
   type Value,
 } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
 import { clipGradientNorm, clipGradientValue } from '../ops/clip_gradient.ts';
 import { confusion } from '../ops/confusion.ts';
+import { transpose } from '../ops/transpose.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import type { Arenas } from './arenas.ts';
 import type { Feed, InputSpec } from './feed.ts';
@@ -105,25 +107,36 @@ interface ForwardOptions {
   readonly rowLosses?: Tensor;
 }
 
-function forward(job: Job, recorder: Recorder, feed: Feed, options: ForwardOptions): LossForward {
-  const { arenas, loss, seed } = job;
-  const { inputs, targets, step } = feed;
+function contextOf(job: Job, recorder: Recorder, feed: Feed, options: ForwardOptions): ForwardContext {
+  const { arenas, seed } = job;
   let streams = 0;
-  const context: ForwardContext = {
+  return {
     recorder,
     fused: job.fused,
     accumulate: options.accumulate,
     training: options.training,
-    step,
+    step: feed.step,
     value: arenas.valueOf,
     gradient: arenas.gradientOf,
     trains: arenas.trains,
     randomStream: () => ({ seed, stream: streams++ }),
     ...(options.update === undefined ? {} : { update: options.update }),
   };
-  const x: Value = { tensor: inputs, needsGradient: false, maskable: false, channelsLast: false };
+}
+
+const inputOf = ({ inputs }: Feed): Value => ({
+  tensor: inputs,
+  needsGradient: false,
+  maskable: false,
+  channelsLast: false,
+});
+
+function forward(job: Job, recorder: Recorder, feed: Feed, options: ForwardOptions): LossForward {
+  const { loss } = job;
+  const { targets, step } = feed;
+  const context = contextOf(job, recorder, feed, options);
   const batch = { targets, step, losses: feed.results, rowLosses: options.rowLosses };
-  return forwardLoss(job.model, context, x, '', {
+  return forwardLoss(job.model, context, inputOf(feed), '', {
     of: (logits) =>
       lossOf(context, logits, (inOrder) => loss.forward(context, inOrder, batch, options.training)),
     ofLinear: (linear) => loss.forwardLinear?.(context, linear, batch, options.training),
@@ -198,5 +211,19 @@ export function recordEvaluation(
 export function recordRowLosses(job: Job, feed: Feed, rowLosses: Tensor): (recorder: Recorder) => void {
   return (recorder) => {
     forward(job, recorder, feed, { training: false, accumulate: false, rowLosses });
+  };
+}
+
+/** Forward alone, and what the model gives for the rows into `outputs` [batchSize, …], as PyTorch lays it out. */
+export function recordOutputs(job: Job, feed: Feed, outputs: Tensor): (recorder: Recorder) => void {
+  return (recorder) => {
+    const context = contextOf(job, recorder, feed, { training: false, accumulate: false });
+    const { y } = job.model.forward(context, inputOf(feed), '');
+    let matrices = [1, elementCount(y.tensor.shape), 1]; // of which the transpose is a copy
+    if (y.channelsLast) {
+      const { count, channels, height, width } = imagesOf(y);
+      matrices = [count, height * width, channels];
+    }
+    transpose(recorder, { label: 'outputs', x: reshape(y.tensor, matrices), y: outputs });
   };
 }

@@ -14,7 +14,7 @@ import {
 import { type DispatchProfile, profilePlan } from '../gpu/profiler.ts';
 import { read } from '../gpu/readback.ts';
 import { createScheduler, type Scheduler } from '../gpu/scheduler.ts';
-import { alignUp, type Storage, type Tensor, view } from '../gpu/tensor.ts';
+import { alignUp, elementCount, type Storage, type Tensor, view } from '../gpu/tensor.ts';
 import { bufferUsage } from '../gpu/usage.ts';
 import type { Evaluation, ProgressEvent } from './events.ts';
 import { createFeed, type Feed, type InputSpec } from './feed.ts';
@@ -24,11 +24,12 @@ import {
   recordBackward,
   recordEvaluation,
   recordOptimizer,
+  recordOutputs,
   recordRowLosses,
   recordStep,
 } from './plans.ts';
 
-/** The plans of a session. Those of backward, the optimizer and `losses` are made when first asked for. */
+/** The plans of a session. Those of backward, the optimizer, `losses` and `outputs` are made when first asked for. */
 export interface Session {
   readonly feed: Feed;
   readonly scheduler: Scheduler;
@@ -46,6 +47,8 @@ export interface Session {
   ): AsyncGenerator<ProgressEvent, Evaluation | undefined>;
   /** The loss of each row of a loader's epoch 0, in its order. */
   losses(loader: DataLoader): Promise<Float32Array<ArrayBuffer>>;
+  /** What the model gives for each of them, [rows, …output]. */
+  outputs(loader: DataLoader): Promise<Float32Array<ArrayBuffer>>;
   /** Times each dispatch of the step on what lies in slot 0, with all rows and learning rate 0. */
   profile(repeats: number): Promise<DispatchProfile[]>;
   destroy(): void;
@@ -82,27 +85,54 @@ function createCounts(device: Device, classes: number): Tensor {
   return view(storage, storage.label, [classes + 1, classes], { dtype: 'u32' });
 }
 
-/** What brings the rows' losses back. */
-interface RowLosses {
+/** What brings back some numbers of every row. */
+interface RowResults {
   readonly plan: Plan;
   readonly scheduler: Scheduler;
-  /** A ring of [batchSize]. */
+  /** A ring of [batchSize, numbers]. */
   readonly ring: Tensor;
 }
 
-function createRowLosses(device: Device, job: Job, feed: Feed): RowLosses {
-  const batchSize = feed.inputs.shape[0] as number;
-  const slotStride = alignUp(4 * batchSize);
-  const storage: Storage = { label: 'losses.rows', bytes: feed.slots * slotStride, buffer: undefined };
+/** Makes room for `numbers` numbers of every row, and the plan that writes them there. */
+function createRowResults(
+  device: Device,
+  feed: Feed,
+  { label, numbers }: { readonly label: string; readonly numbers: number },
+  record: (ring: Tensor) => (recorder: Recorder) => void,
+): RowResults {
+  const shape = [feed.inputs.shape[0] as number, numbers];
+  const slotStride = alignUp(4 * elementCount(shape));
+  const storage: Storage = { label: `${label}.rows`, bytes: feed.slots * slotStride, buffer: undefined };
   device.allocate(storage, bufferUsage.storage | bufferUsage.copySrc);
-  const ring = view(storage, storage.label, [batchSize], { slotStride });
+  const ring = view(storage, storage.label, shape, { slotStride });
   try {
-    const plan = recordNow(device, 'losses', feed.slots, recordRowLosses(job, feed, ring));
+    const plan = recordNow(device, label, feed.slots, record(ring));
     return { plan, ring, scheduler: createScheduler(device, feed.rings, ring) };
   } catch (error) {
     device.release(storage);
     throw error;
   }
+}
+
+/** The numbers of each row of a loader's epoch 0, [rows, numbers], in its order. */
+async function collect(
+  { plan, scheduler, ring }: RowResults,
+  feed: Feed,
+  loader: DataLoader,
+): Promise<Float32Array<ArrayBuffer>> {
+  const numbers = ring.shape[1] as number;
+  const all = new Float32Array(loader.rows * numbers);
+  const { fill, rows } = feeding(feed, loader.epoch(0));
+  let end = 0;
+  for await (const { steps, results } of scheduler.run(plan, fill)) {
+    for (let step = 0; step < steps; step++) {
+      const start = (step * ring.slotStride) / 4;
+      const count = numbers * (rows.shift() as number);
+      all.set(results.subarray(start, start + count), end);
+      end += count;
+    }
+  }
+  return all;
 }
 
 /** Fills slots with batches that are not to be trained on; `rows` has the rows of those whose results have not come yet. */
@@ -184,7 +214,8 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
   const scheduler = createScheduler(device, feed.rings, feed.results);
   let accumulate: Plan | undefined;
   let optimizer: Plan | undefined;
-  let rowLosses: RowLosses | undefined;
+  let losses: RowResults | undefined;
+  let outputs: RowResults | undefined;
   return {
     feed,
     scheduler,
@@ -239,21 +270,18 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       const counted = ranks.reduce((total, one) => total + one, 0);
       return { loss, accuracy: correct / counted, confusion, ranks };
     },
-    async losses(loader) {
-      rowLosses ??= createRowLosses(device, job, feed);
-      const { plan, scheduler: rowScheduler, ring } = rowLosses;
-      const all = new Float32Array(loader.rows);
-      const { fill, rows } = feeding(feed, loader.epoch(0));
-      let end = 0;
-      for await (const { steps, results } of rowScheduler.run(plan, fill)) {
-        for (let step = 0; step < steps; step++) {
-          const start = (step * ring.slotStride) / 4;
-          const count = rows.shift() as number;
-          all.set(results.subarray(start, start + count), end);
-          end += count;
-        }
-      }
-      return all;
+    losses(loader) {
+      losses ??= createRowResults(device, feed, { label: 'losses', numbers: 1 }, (ring) =>
+        recordRowLosses(job, feed, ring),
+      );
+      return collect(losses, feed, loader);
+    },
+    outputs(loader) {
+      const numbers = elementCount(outputOf(job, feed.spec));
+      outputs ??= createRowResults(device, feed, { label: 'outputs', numbers }, (ring) =>
+        recordOutputs(job, feed, ring),
+      );
+      return collect(outputs, feed, loader);
     },
     profile(repeats) {
       const rows = feed.inputs.shape[0] as number;
@@ -263,10 +291,13 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       return profilePlan(device, stepPlan, { slot: 0, repeats });
     },
     destroy() {
-      for (const plan of [stepPlan, evaluationPlan, accumulate, optimizer, rowLosses?.plan]) plan?.destroy();
+      for (const plan of [stepPlan, evaluationPlan, accumulate, optimizer]) plan?.destroy();
       scheduler.destroy();
-      rowLosses?.scheduler.destroy();
-      if (rowLosses !== undefined) device.release(rowLosses.ring.storage);
+      for (const results of [losses, outputs]) {
+        results?.plan.destroy();
+        results?.scheduler.destroy();
+        if (results !== undefined) device.release(results.ring.storage);
+      }
       release(device, parts);
     },
   };

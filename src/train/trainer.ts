@@ -9,13 +9,15 @@ import type { DispatchDescription } from '../gpu/plan.ts';
 import type { DispatchProfile } from '../gpu/profiler.ts';
 import { read } from '../gpu/readback.ts';
 import { view } from '../gpu/tensor.ts';
-import { decodeWeights } from '../io/checkpoint.ts';
-import { encodeSafetensors, type NamedTensor } from '../io/safetensors.ts';
+import { decodeCheckpoint, decodeWeights, encodeCheckpoint } from '../io/checkpoint.ts';
+import { encodeSafetensors } from '../io/safetensors.ts';
 import { checkSize, type Layer } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
 import { checkHyper, type KeySelector, type Optimizer } from '../optim/optimizer.ts';
 import { defaultGenerator } from '../random/generator.ts';
-import { type Arenas, createArenas } from './arenas.ts';
+import { type Arenas, createArenas, type LoadResult, type Source } from './arenas.ts';
+import { applyState, newCourse, refuseOther, stateOf } from './course.ts';
+import { type Diagnosis, diagnoseStep } from './diagnose.ts';
 import type { Evaluation, TrainEvent } from './events.ts';
 import { type InputSpec, inputSpec } from './feed.ts';
 import { type FitOptions, trainEpochs } from './fit.ts';
@@ -77,6 +79,11 @@ export interface Trainer {
    * output, or its loss, is not finite.
    */
   losses(loader: DataLoader): Promise<Float32Array>;
+  /**
+   * What the model gives for every row of a loader's data, in evaluation form: the logits of a classifier. [rows, …output],
+   * row-major, in the order of the loader's epoch 0. The targets are not looked at; the weights stay as they are.
+   */
+  logits(loader: DataLoader): Promise<Float32Array>;
   /** Forward, loss, gradients and update for one batch. Returns when submitted, not when done. */
   step(batch: Batch): void;
   /** Sets all gradients to 0. */
@@ -108,17 +115,32 @@ export interface Trainer {
    * Replaces what the optimizer keeps, and says how many steps went into it: as `optimizerState` and `steps` were. Throws a
    * HeddleError listing every difference when it does not fit; nothing is half-loaded.
    */
-  loadOptimizerState(
-    state: ReadonlyMap<string, ArrayLike<number> | NamedTensor>,
-    options: { readonly steps: number },
-  ): void;
+  loadOptimizerState(state: Source, options: { readonly steps: number }): void;
   /** Parameters and buffers as the bytes of a safetensors file. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Replaces all parameters, and all buffers unless the source has none. Throws a HeddleError listing every difference when
-   * they do not fit; nothing is half-loaded.
+   * Replaces all parameters, and all buffers unless the source has none: a map, or the bytes of a safetensors file, which may
+   * be a checkpoint. Throws a HeddleError listing every difference when they do not fit; nothing is half-loaded. With
+   * `partial`, loads what fits, and says what does not.
    */
-  load(source: ReadonlyMap<string, ArrayLike<number> | NamedTensor> | Uint8Array): Promise<void>;
+  load(source: Source | Uint8Array, options?: { readonly partial?: boolean }): Promise<LoadResult>;
+  /**
+   * All that training goes on from, bit for bit, as the bytes of a safetensors file: parameters and buffers under their keys,
+   * what the optimizer keeps, its hyper-parameters, steps, epochs and the place within one, and the state of the generator
+   * and of the schedule that `fit` used. `notes` are kept beside it. The place to call it in a fit is at its `epoch` and
+   * `checkpoint` events: elsewhere it holds steps whose losses nobody has looked at yet.
+   */
+  checkpoint(notes?: ReadonlyMap<string, string>): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Goes on from a checkpoint of the same model and optimizer: the next `fit`, with loaders and a schedule made as those
+   * were, does what would have come next. Returns the notes. Throws a HeddleError when it does not fit; nothing is half-loaded.
+   */
+  restore(checkpoint: Uint8Array): Promise<ReadonlyMap<string, string>>;
+  /**
+   * What is not finite around a step that `fit` threw `diverged` for (its error has the `step`): restore a checkpoint of
+   * before it, and give the same loaders and options. Does the steps in between again, and leaves the trainer before that one.
+   */
+  diagnose(step: number, train: DataLoader, options: FitOptions): Promise<Diagnosis>;
   /** The recorded training step. Needs `input` to have been given, or a batch to have come. */
   describe(): StepDescription;
   /**
@@ -171,9 +193,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
   const job: Job = { ...settings, arenas };
   const sessions = new Map<string, Session>();
   let last: Session | undefined;
-  let steps = 0;
-  let draws = 0;
-  let epochs = 0;
+  const course = newCourse();
   let busy = false;
   let usedUp = false; // the gradients of the last step
   let destroyed = false;
@@ -218,9 +238,9 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
     // A batch does not carry its rows' shape: take that of the session in use, else rows are flat.
     const spec = last?.feed.spec ?? options.input ?? inputSpec(batch, [inputs.length / rows], targetShape);
     const session = known(spec) ?? keep(spec, createSessionNow(device, job, spec, batchSize));
-    session.feed.write(0, batch, { number: steps + 1, draw: draws + 1, scale });
+    session.feed.write(0, batch, { number: course.steps + 1, draw: course.draws + 1, scale });
     session.scheduler.runNow(planOf(session));
-    draws++;
+    course.draws++;
   };
   const readBack = async (arena: 'value' | 'gradient') => {
     alive();
@@ -232,7 +252,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
     optimizer,
     parameterCount: arenas.parameterCount,
     get steps() {
-      return steps;
+      return course.steps;
     },
     async *fit(train, fitOptions) {
       claim();
@@ -241,11 +261,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
         const session = await sessionFor(train);
         if (fitOptions.validate !== undefined) await sessionFor(fitOptions.validate);
         usedUp = stepUsesGradientsUp(job);
-        yield* trainEpochs(session, optimizer, train, fitOptions, sessionFor, {
-          done: () => ({ steps, epochs }),
-          nextStep: () => ({ number: ++steps, draw: ++draws }),
-          nextEpoch: () => ++epochs,
-        });
+        yield* trainEpochs(session, optimizer, train, fitOptions, sessionFor, course);
       } finally {
         busy = false;
       }
@@ -255,7 +271,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       busy = true;
       try {
         const session = await sessionFor(loader);
-        const progress = session.evaluate(loader, epochs + 1);
+        const progress = session.evaluate(loader, course.epochs + 1);
         let next = await progress.next();
         while (next.done !== true) next = await progress.next();
         return next.value as Evaluation;
@@ -273,10 +289,20 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
         busy = false;
       }
     },
+    async logits(loader) {
+      claim();
+      busy = true;
+      try {
+        const session = await sessionFor(loader);
+        return await session.outputs(loader);
+      } finally {
+        busy = false;
+      }
+    },
     step(batch) {
       submit(batch, (session) => session.stepPlan);
       usedUp = stepUsesGradientsUp(job);
-      steps++;
+      course.steps++;
     },
     backward(batch, { scale = 1 } = {}) {
       if (!Number.isFinite(scale))
@@ -295,9 +321,9 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       claim();
       if (last === undefined)
         throw new HeddleError('usage', 'optimizerStep: no gradients yet; call backward(batch) first');
-      last.feed.writeStep(0, { rows: 0, scale: 0, number: steps + 1 });
+      last.feed.writeStep(0, { rows: 0, scale: 0, number: course.steps + 1 });
       last.scheduler.runNow(last.optimizerPlan());
-      steps++;
+      course.steps++;
     },
     async loss() {
       alive();
@@ -330,16 +356,31 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
       if (!Number.isSafeInteger(done) || done < 0)
         throw new HeddleError('usage', `loadOptimizerState: steps ${done}: expected a whole number ≥ 0`);
       arenas.writeState(state);
-      steps = done;
+      course.steps = done;
     },
     async save() {
       alive();
       return encodeSafetensors(await arenas.readBack('value'));
     },
-    async load(source) {
+    async load(source, loading) {
       claim();
-      arenas.write(source instanceof Uint8Array ? decodeWeights(source) : source);
+      return arenas.write(source instanceof Uint8Array ? decodeWeights(source) : source, loading);
     },
+    async checkpoint(notes = new Map()) {
+      alive();
+      const state = stateOf(course, optimizer, job.seed); // now: a step may be submitted meanwhile
+      const [weights, kept] = await Promise.all([arenas.readBack('value'), arenas.readState()]);
+      return encodeCheckpoint({ weights, optimizer: kept, state, notes });
+    },
+    async restore(file) {
+      claim();
+      const { weights, optimizer: kept, state, notes } = decodeCheckpoint(file);
+      refuseOther(state, optimizer, job.seed);
+      arenas.writeBoth(weights, kept);
+      applyState(course, optimizer, state);
+      return notes;
+    },
+    diagnose: (step, train, fitOptions) => diagnoseStep(trainer, course, step, train, fitOptions),
     describe() {
       alive();
       if (last === undefined)

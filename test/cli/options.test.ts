@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { optimizerFor } from '../../src/cli/optimizer.ts';
 import { parseOptions, trainOptions } from '../../src/cli/options.ts';
+import { optimizerFor } from '../../src/recipes/optimizer.ts';
 import { heddle, temporaryFolder } from './support.ts';
 
 const valid = {
@@ -21,6 +21,9 @@ const valid = {
 test('the defaults are the tutorial’s settings', () => {
   expect(parseOptions(trainOptions, valid)).toEqual({
     ...valid,
+    initPartial: false,
+    keep: 0,
+    onNan: 'stop',
     epochs: 10,
     batchSize: 64,
     lr: 0.001,

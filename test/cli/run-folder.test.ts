@@ -1,8 +1,20 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { jsonLine } from '../../src/cli/format-json.ts';
-import { createRunFolder, refuseUsed, runName, writeWhole } from '../../src/cli/run-folder.ts';
+import { createRunFolder, openRunFolder, refuseUsed, runName, writeWhole } from '../../src/cli/run-folder.ts';
+import type { CliEvent } from '../../src/cli/sinks.ts';
 import { someEvents, temporaryFolder } from './support.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -13,13 +25,69 @@ test('a run’s folder holds its three files', () => {
   folder.saveInfo({ status: 'running' });
   folder.saveInfo({ status: 'done' });
   for (const event of someEvents) folder.event(event);
-  folder.saveModel(bytes('weights'));
+  folder.saveCheckpoint('last.safetensors', bytes('weights'));
+  expect(JSON.parse(readFileSync(join(out, 'lock.json'), 'utf8'))).toMatchObject({ pid: process.pid });
   folder.close();
   folder.close();
   expect(readdirSync(out).sort()).toEqual(['events.jsonl', 'last.safetensors', 'run.json']);
   expect(JSON.parse(readFileSync(join(out, 'run.json'), 'utf8'))).toEqual({ status: 'done' });
   expect(readFileSync(join(out, 'events.jsonl'), 'utf8')).toBe(someEvents.map(jsonLine).join(''));
   expect(readFileSync(join(out, 'last.safetensors'), 'utf8')).toBe('weights');
+});
+
+test('what came after a checkpoint is taken back, and a torn line', () => {
+  const out = join(temporaryFolder(), 'mine');
+  const first = createRunFolder({ out, kind: 'mlp' });
+  for (const event of someEvents) first.event(event);
+  first.close();
+  appendFileSync(join(out, 'events.jsonl'), '{"type":"st');
+  const types = () =>
+    readFileSync(join(out, 'events.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).type);
+  const again = openRunFolder(out);
+  again.rewind({ steps: 101, epochs: 0 });
+  expect(types()).toEqual(['run', 'step', 'step']);
+  again.event(someEvents.at(-1) as CliEvent); // into the new file
+  expect(types()).toEqual(['run', 'step', 'step', 'done']);
+  again.rewind({ steps: 1, epochs: 1 });
+  expect(types()).toEqual(['run', 'step']);
+  again.close();
+});
+
+test('a folder at which somebody is at work is refused; one whose owner is dead is taken over', () => {
+  const out = join(temporaryFolder(), 'mine');
+  createRunFolder({ out, kind: 'mlp' }).close();
+  const lock = join(out, 'lock.json');
+  expect(existsSync(lock)).toBe(false);
+  const write = (pid: number, host = hostname()) => writeFileSync(lock, JSON.stringify({ pid, host }));
+  write(process.ppid);
+  expect(() => openRunFolder(out)).toThrow(
+    expect.objectContaining({
+      code: 'usage',
+      message: expect.stringContaining(`${out} is in use by process ${process.ppid} on ${hostname()}`),
+    }),
+  );
+  write(1, 'another-host');
+  expect(() => openRunFolder(out)).toThrow(expect.objectContaining({ code: 'usage' }));
+  const longAgo = new Date(Date.now() - 600_000);
+  utimesSync(lock, longAgo, longAgo);
+  openRunFolder(out).close();
+  write(spawnSync(process.execPath, ['-e', '']).pid);
+  openRunFolder(out).close();
+  writeFileSync(lock, '{"pid":'); // torn
+  openRunFolder(out).close();
+  expect(existsSync(lock)).toBe(false);
+});
+
+test('what a run left that died before its first checkpoint is taken by one that may', () => {
+  const out = join(temporaryFolder(), 'mine');
+  createRunFolder({ out, kind: 'mlp' }).close();
+  expect(() => refuseUsed(out)).toThrow(expect.objectContaining({ code: 'usage' }));
+  expect(() => refuseUsed(out, true)).not.toThrow();
+  writeFileSync(join(out, 'last.safetensors'), '');
+  expect(() => refuseUsed(out, true)).toThrow(expect.objectContaining({ code: 'usage' }));
 });
 
 test('default names tell the local time, and are never shared', () => {

@@ -24,6 +24,8 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Modules to load first. */
   readonly imports?: readonly string[];
+  /** What stdin has. Default: nothing. */
+  readonly input?: Uint8Array;
   /** Gives the process a process group of its own, as a terminal does. */
   readonly group?: boolean;
   /** Called with everything stdout has said so far, each time it says more. */
@@ -49,14 +51,15 @@ export function temporaryFolder(): string {
 
 /** Runs a TypeScript file with arguments until it ends. */
 export function start(file: string, args: readonly string[], options: StartOptions): Promise<Ended> {
-  const { cwd, env = {}, imports = [], group = false, onStdout } = options;
+  const { cwd, env = {}, imports = [], input = new Uint8Array(), group = false, onStdout } = options;
   const loaded = imports.flatMap((path) => ['--import', path]);
   const child = spawn(process.execPath, [...nodeArguments, ...loaded, file, ...args], {
     cwd,
     detached: group,
     env: { ...process.env, NO_COLOR: '1', HEDDLE_DEBUG: undefined, HEDDLE_REEXEC: undefined, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  child.stdin.on('error', () => undefined).end(input); // it may not be read
   let [stdout, stderr] = ['', ''];
   let last = performance.now();
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

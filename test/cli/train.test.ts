@@ -28,7 +28,12 @@ test('without a terminal the tutorial’s text comes, and a folder of the run', 
   const [name] = readdirSync(join(cwd, 'runs'));
   expect(name).toMatch(/^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-mlp$/);
   const run = join(cwd, 'runs', name ?? '');
-  expect(readdirSync(run).sort()).toEqual(['events.jsonl', 'last.safetensors', 'run.json']);
+  expect(readdirSync(run).sort()).toEqual([
+    'best.safetensors',
+    'events.jsonl',
+    'last.safetensors',
+    'run.json',
+  ]);
   expect(JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'))).toMatchObject({
     status: 'done',
     model: '784-16-10',
@@ -160,9 +165,7 @@ test.each([
   expect(performance.now() - sent).toBeLessThan(5000);
   expect(ended.code).toBe(code);
   expect(ended.stderr).toMatch(
-    new RegExp(
-      `heddle train: stopped by ${signal} after \\d+ steps; the weights are in run/last.safetensors\n$`,
-    ),
+    new RegExp(`heddle train: stopped by ${signal} after \\d+ steps; heddle train --resume run goes on\n$`),
   );
   expect(records(ended.stdout).at(-1)?.type).not.toBe('done');
   expect(JSON.parse(readFileSync(join(cwd, 'run', 'run.json'), 'utf8'))).toMatchObject({

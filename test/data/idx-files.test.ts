@@ -87,6 +87,27 @@ describe('datasets.idx', () => {
     await expect(refused).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
   });
 
+  it('names the file and the place in it, packed or not', async () => {
+    const bad = Uint8Array.from(images);
+    new DataView(bad.buffer).setUint32(4, 2 ** 32 - 1);
+    for (const [name, bytes] of [
+      ['images', bad],
+      ['images.gz', gzipSync(bad)],
+    ] as const) {
+      const path = join(root, name);
+      writeFileSync(path, bytes);
+      await expect(datasets.idx({ images: path, labels })).rejects.toMatchObject({
+        code: 'data',
+        message: `${path}, byte 4: the header announces 4294967295 x 2 x 5 = 42949672950 bytes of data, but 30 follow it.`,
+      });
+    }
+    const path = join(root, 'labels');
+    writeFileSync(path, labels);
+    await expect(datasets.idx({ images, labels: path, classes: 41 })).rejects.toThrow(
+      `${path}, byte 10: label 41, expected one below 41.`,
+    );
+  });
+
   it('refuses gzip that announces more than it can hold, before unpacking it', async () => {
     const bomb = gzipSync(images);
     bomb.writeUInt32LE(2 ** 31, bomb.length - 4);

@@ -61,6 +61,19 @@ describe('parseIdx', () => {
     expect(() => parseIdx('f', bytes, 3)).toThrow(HeddleError);
   });
 
+  it('takes no memory for what a header announces', () => {
+    const liars = [
+      idx([huge, 1, 1], []),
+      idx([1, huge, huge], new Uint8Array(6)),
+      idx([2 ** 16, 2 ** 8, 2 ** 8], [1]),
+    ];
+    const before = process.memoryUsage();
+    for (const bytes of liars) expect(() => parseIdx('f', bytes, 3)).toThrow(/^f, byte 4/);
+    const after = process.memoryUsage();
+    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(1e6);
+    expect(after.rss - before.rss).toBeLessThan(50e6);
+  });
+
   it('never does anything but refuse bytes that are no IDX file', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), fc.integer({ min: 1, max: 3 }), (bytes, rank) => {

@@ -16,8 +16,9 @@ export interface PngContent {
   /** The filter of every line, 0 … 4. Default 0. */
   readonly filter?: number;
   readonly interlaced?: boolean;
-  /** Chunks to put behind the header. */
+  /** Chunks to put behind the header, and behind the palette. */
   readonly extra?: readonly Buffer[];
+  readonly after?: readonly Buffer[];
 }
 
 const channelsOf = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 } as const;
@@ -33,7 +34,7 @@ export function chunk(type: string, content: Uint8Array): Buffer {
 
 /** The bytes of a PNG file. */
 export function pngFile(content: PngContent): Buffer {
-  const { width, height, depth = 8, colours, palette, interlaced = false, extra = [] } = content;
+  const { width, height, depth = 8, colours, palette, interlaced = false, extra = [], after = [] } = content;
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
@@ -54,6 +55,7 @@ export function pngFile(content: PngContent): Buffer {
     chunk('IHDR', header),
     ...extra,
     ...(palette === undefined ? [] : [chunk('PLTE', Uint8Array.from(palette))]),
+    ...after,
     chunk('IDAT', deflateSync(Buffer.concat(steps.map((step) => pass(content, step))))),
     chunk('IEND', Buffer.alloc(0)),
   ]);

@@ -33,6 +33,24 @@ const linearForward = (x: Rows, { weight, bias, inputs, outputs }: HostLinear, a
 };
 
 /**
+ * The logits of `layers` for rows of `x`, [rows, classes]. Their bound: 4·K·u for each sum of K products on the way, and
+ * `more` roundings besides, of the same sums with every factor's absolute value.
+ */
+export function hostLogits(layers: readonly HostLinear[], x: Rows, more = 0): Bounded[] {
+  let value = x;
+  let magnitude = x.map((row) => row.map(Math.abs));
+  layers.forEach((layer, l) => {
+    value = linearForward(value, layer, false);
+    magnitude = linearForward(magnitude, layer, true);
+    if (l < layers.length - 1) value = value.map((row) => row.map((v) => Math.max(0, v)));
+  });
+  const roundings = more + 4 * layers.reduce((sum, { inputs }) => sum + inputs + 1, 0);
+  return value.flatMap((row, r) =>
+    row.map((v, c) => ({ value: v, bound: roundings * u * ((magnitude[r] as number[])[c] as number) })),
+  );
+}
+
+/**
  * Forward and backward of `layers` on rows of `x`. The bound of a gradient is γ times the same sums with every factor's
  * absolute value, where γ counts the roundings on the way: 4·K·u for each sum of K products, 128·u for exp and log.
  */

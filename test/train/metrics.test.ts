@@ -10,6 +10,7 @@ import {
   manualSeed,
   nn,
   optim,
+  probabilities,
   topKAccuracy,
 } from '../../src/index.ts';
 import { floats, integers } from '../support/data.ts';
@@ -21,6 +22,15 @@ it('counts the rows whose target is among the first k', () => {
   const ranks = [5, 3, 0, 2];
   expect([1, 2, 3, 4].map((k) => topKAccuracy({ ranks }, k))).toEqual([0.5, 0.8, 0.8, 1]);
   for (const k of [0, 5, 1.5, Number.NaN]) expect(() => topKAccuracy({ ranks }, k)).toThrow(HeddleError);
+});
+
+it('gives probabilities of logits, however large', () => {
+  expect([...probabilities([0, 0])]).toEqual([0.5, 0.5]);
+  expect([...probabilities(Float32Array.of(1e30, -1e30, 0))]).toEqual([1, 0, 0]);
+  const [a, b] = probabilities([1e4, 1e4 + 1]);
+  expect(b! / a!).toBeCloseTo(Math.E, 12);
+  expect(a! + b!).toBeCloseTo(1, 15);
+  expect(probabilities([Number.NaN, 0])[1]).toBeNaN();
 });
 
 it('an evaluation counts targets and ranks as the logits say', async () => {

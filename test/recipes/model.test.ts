@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { buildModel, countParameters, modelNames, modelText, type Shape } from '../../src/cli/model.ts';
 import { namedParameters } from '../../src/nn/parameters.ts';
-import { heddle, records, temporaryFolder, withCache } from './support.ts';
+import { buildModel, countParameters, modelNames, modelText, type Shape } from '../../src/recipes/model.ts';
+import { heddle, records, temporaryFolder, withCache } from '../cli/support.ts';
 
 vi.setConfig({ testTimeout: 240_000 });
 

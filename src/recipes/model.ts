@@ -1,9 +1,9 @@
-// The networks that the command line trains: the tutorial's multilayer perceptron, with its parameter names, and those of
+// The networks that the command line and the page train: the tutorial's multilayer perceptron, with its parameter names, and those of
 // networks.ts.
 
 import { HeddleError, nn } from '../index.ts';
 import { type ImageSize, networks } from './networks.ts';
-import { bytesText, count } from './table.ts';
+import { bytesText, count } from './units.ts';
 
 /** What `--model` takes. */
 export const modelNames = ['mlp', 'lenet', 'cnn'] as const;

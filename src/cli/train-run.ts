@@ -1,0 +1,285 @@
+// Trains a run to its end, whatever happens on the way: a lost device is opened again, a loss that is not finite is looked
+// into, and the run goes on from its last checkpoint or stops with a good one.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  createTrainer,
+  dataLoader,
+  diagnosisText,
+  type FitOptions,
+  HeddleError,
+  manualSeed,
+  type NamedTensor,
+  nn,
+  type optim,
+  type Trainer,
+  type TrainerOptions,
+} from '../index.ts';
+import { decodeCheckpoint } from '../io/checkpoint.ts';
+import { buildModel, type Shape } from '../recipes/model.ts';
+import { count } from '../recipes/units.ts';
+import { augmentation } from './augment.ts';
+import { follow, type Outcome, save } from './follow.ts';
+import { barSink } from './format-bar.ts';
+import { jsonLine } from './format-json.ts';
+import { pytorchText } from './format-pytorch.ts';
+import { loadInit } from './init.ts';
+import { type Machine, openMachine } from './machine.ts';
+import type { TrainOptions } from './options.ts';
+import type { Resumed } from './resume.ts';
+import { type Data, recordKeeper, recordOf, runEvent } from './run-facts.ts';
+import { createRunFolder, openRunFolder, type RunFolder, runFiles } from './run-folder.ts';
+import { isCheckpointFile, readRunFile, recordNote } from './run-record.ts';
+import { makeSchedule } from './schedule.ts';
+import type { Session } from './session.ts';
+import { type Sink, textSink } from './sinks.ts';
+import { type Standing, standingFrom } from './standing.ts';
+import { variantNotice } from './tuning.ts';
+
+/** What is to be trained. */
+export interface Job {
+  readonly options: TrainOptions;
+  readonly optimizer: optim.Optimizer;
+  readonly clipping: Pick<TrainerOptions, 'clipGradNorm' | 'clipGradValue'>;
+  readonly data: Data;
+  readonly shape: Shape;
+  readonly session: Session;
+  readonly resumed?: Resumed;
+  /** Weights to begin with. */
+  readonly init?: ReadonlyMap<string, NamedTensor>;
+}
+
+/** Faults of one kind in a row, without a checkpoint between them, after which a run gives up. */
+const mostFaults = 3;
+
+const notice = (line: string) => process.stderr.write(`${line}\n`);
+
+/** The model and its trainer, as a process begins them: the generator stands after the drawing of the weights. */
+async function makeTrainer(
+  { options, optimizer, clipping, data, shape }: Job,
+  { device, choice }: Machine,
+): Promise<Trainer> {
+  manualSeed(options.seed);
+  const { inputShape, inputs } = data.train;
+  return createTrainer(device, {
+    model: buildModel(shape),
+    loss: nn.crossEntropyLoss(),
+    optimizer,
+    ...clipping,
+    batchSize: options.batchSize,
+    plain: choice.plain,
+    input: { shape: inputShape, dtype: inputs instanceof Uint8Array ? 'u8' : 'f32' },
+  });
+}
+
+/** Loaders and schedule as a process begins them. */
+function makeFit({ options, data, optimizer }: Job) {
+  const { batchSize, shuffle, epochs, logEvery, checkpointEvery } = options;
+  const train = dataLoader(data.train, {
+    ...{ batchSize, shuffle, transforms: augmentation(options.augment, data.train) },
+  });
+  const length = { epochs, stepsPerEpoch: train.batches, lr: optimizer.lr };
+  const schedule = options.schedule === undefined ? undefined : makeSchedule(options.schedule, length);
+  return {
+    train,
+    fitOptions: {
+      logEvery,
+      ...(schedule && { schedule }),
+      ...(checkpointEvery && { checkpointEvery }),
+      validate: dataLoader(data.test, { batchSize }),
+      onNonFinite: options.onNan === 'ignore' ? 'ignore' : 'throw',
+    } satisfies Omit<FitOptions, 'epochs'>,
+  };
+}
+
+/** Trains a run in a folder of its own, or goes on with one; the exit code. What is thrown leaves the last checkpoint good. */
+export async function trainRun(job: Job, machine: Machine): Promise<number> {
+  const { options, resumed, session } = job;
+  const { watch } = session;
+  const started = performance.now();
+  let trainer = await makeTrainer(job, machine);
+  const compiled = ((performance.now() - started) / 1000).toFixed(1);
+  const { dispatches } = trainer.describe();
+  notice(
+    `${dispatches.length} dispatches a step; ${machine.device.pipelines.size} pipelines compiled in parallel in ${compiled} s`,
+  );
+  const { out } = options;
+  let folder: RunFolder;
+  try {
+    makeFit(job); // refuses a schedule that does not fit before there is a folder
+    if (job.init !== undefined) process.stderr.write(await loadInit(trainer, job.init, options));
+    folder =
+      resumed === undefined || out !== undefined || isCheckpointFile(resumed.run)
+        ? createRunFolder({ kind: options.model, ...(out && { out, reuse: options.resume === 'auto' }) })
+        : openRunFolder(resumed.run);
+  } catch (error) {
+    trainer.destroy();
+    throw error;
+  }
+  const run = runEvent(job, machine, trainer, folder.path);
+  const keepRecord = recordKeeper(folder, run, job.data, resumed);
+  const notes = new Map([[recordNote, JSON.stringify(recordOf(run, job.data))]]);
+  const writer = writerFor(options, job.data.train.length);
+  const keepers: Sink[] = [folder];
+  let standing = standingFrom(new Map());
+  let current = machine;
+  try {
+    watch.graceful();
+    process.stderr.write(variantNotice(options, machine.device, run.kernels.variants));
+    if (resumed === undefined) {
+      folder.rewind({ steps: 0, epochs: 0 }); // of one that died before its first checkpoint
+      await save({ folder, trainer, standing, notes });
+    } else {
+      standing = await goBack(resumed.checkpoint, trainer, folder);
+      if (folder.path !== resumed.run) copyCheckpoints(resumed, folder);
+    }
+    keepRecord('running');
+    for (const sink of [...keepers, writer]) sink.event(run);
+
+    for (const faults = { diverged: 0, 'device-lost': 0, at: trainer.steps }; ; ) {
+      try {
+        const outcome = await attempt(job, { trainer, folder, keepers, writer, standing, notes, started });
+        keepRecord(outcome.status);
+        return outcome.code;
+      } catch (error) {
+        const code = error instanceof HeddleError ? error.code : undefined;
+        const { saved } = standing;
+        if (saved === undefined || (code !== 'diverged' && code !== 'device-lost')) throw error;
+        if (saved.steps > faults.at)
+          Object.assign(faults, { diverged: 0, 'device-lost': 0, at: saved.steps });
+        const last = ++faults[code] >= mostFaults;
+        if (code === 'device-lost') {
+          if (last) throw givenUp(error as HeddleError, folder, saved.steps);
+          notice(`${(error as HeddleError).message}; opening it again, to go on after step ${saved.steps}`);
+          trainer.destroy();
+          current.close();
+          current = await openMachine(options);
+          trainer = await makeTrainer(job, current);
+          const { told } = standing; // what is done again is not told again
+          standing = await goBack(saved.bytes, trainer, folder);
+          standing.told = told;
+          continue;
+        }
+        const found = await explain(job, trainer, saved.bytes, error as HeddleError);
+        if (options.onNan !== 'restore' || last) throw givenUp(found, folder, saved.steps);
+        standing = await goBack(saved.bytes, trainer, folder);
+        for (const group of trainer.optimizer.groups) group.lr /= 2;
+        notice(`${found.message} Back to step ${saved.steps}, with half the learning rate`);
+      }
+    }
+  } catch (error) {
+    try {
+      keepRecord('failed', error instanceof Error ? error.message : String(error));
+    } catch {
+      // A full disk, say: what went wrong first is what the user must hear of.
+    }
+    throw error;
+  } finally {
+    trainer.destroy();
+    for (const sink of [...keepers, writer]) sink.close();
+    if (current !== machine) current.close();
+  }
+}
+
+/** Puts a trainer, and what the folder tells, where a checkpoint was made. */
+async function goBack(bytes: Uint8Array, trainer: Trainer, folder: RunFolder): Promise<Standing> {
+  const standing = standingFrom(await trainer.restore(bytes));
+  const { steps, epochs } = decodeCheckpoint(bytes).state;
+  folder.rewind({ steps, epochs });
+  return { ...standing, epochs, told: { step: steps, epoch: epochs }, saved: { bytes, steps } };
+}
+
+/** Begins a folder of its own with what the run has that it goes on from. */
+function copyCheckpoints({ run, checkpoint }: Resumed, folder: RunFolder): void {
+  folder.saveCheckpoint(runFiles.last, checkpoint);
+  if (existsSync(join(run, runFiles.best)))
+    folder.saveCheckpoint(runFiles.best, readRunFile(run, runFiles.best));
+}
+
+function givenUp(error: HeddleError, folder: RunFolder, steps: number): HeddleError {
+  const kept = `${folder.path}/${runFiles.last} is as after step ${steps}`;
+  return new HeddleError(error.code, `${error.message.replace(/[^.]$/, '$&.')} ${kept}.`, { cause: error });
+}
+
+/** The error, with what was found around its step by doing it again. */
+async function explain(
+  job: Job,
+  trainer: Trainer,
+  checkpoint: Uint8Array,
+  error: HeddleError,
+): Promise<HeddleError> {
+  if (error.step === undefined) return error;
+  try {
+    await trainer.restore(checkpoint);
+    const { train, fitOptions } = makeFit(job);
+    const epochs = job.options.epochs - decodeCheckpoint(checkpoint).state.epochs;
+    const diagnosis = await trainer.diagnose(error.step, train, { ...fitOptions, epochs });
+    return new HeddleError(error.code, `${error.message} ${diagnosisText(diagnosis)}`, { cause: error });
+  } catch {
+    return error; // the first error is the one that matters
+  }
+}
+
+interface Attempt {
+  readonly trainer: Trainer;
+  readonly folder: RunFolder;
+  readonly keepers: readonly Sink[];
+  readonly writer: Writer;
+  readonly standing: Standing;
+  /** See `FollowOptions`. */
+  readonly notes: ReadonlyMap<string, string>;
+  /** When the process began to train, in ms. */
+  readonly started: number;
+}
+
+/** Trains until the run ends in order or somebody stops it. */
+async function attempt(
+  job: Job,
+  { trainer, folder, keepers, writer, standing, notes, started }: Attempt,
+): Promise<{ readonly status: Outcome; readonly code: number }> {
+  const { options, session } = job;
+  const { watch } = session;
+  const { patience = Number.POSITIVE_INFINITY, maxTime = Number.POSITIVE_INFINITY } = options;
+  const { train, fitOptions } = makeFit(job);
+  const stale = () => standing.epochs - (standing.best?.epoch ?? standing.epochs) >= patience;
+  const late = () => performance.now() - started >= 1000 * maxTime;
+  const status = await follow({
+    events: trainer.fit(train, {
+      ...fitOptions,
+      epochs: options.epochs - standing.epochs,
+      stop: () => stale() || late(),
+      signal: watch.signal,
+    }),
+    ...{ keepers, writers: [writer], folder, watch, trainer, standing, notes, keep: options.keep },
+  });
+  const kept = `heddle train --resume ${folder.path} goes on`;
+  if (status === 'interrupted') {
+    const { name, code } = watch.reason ?? { name: 'SIGINT', code: 130 };
+    if (name !== 'EPIPE') notice(`heddle train: stopped by ${name} after ${trainer.steps} steps; ${kept}`);
+    return { status, code };
+  }
+  const { epochs, best } = standing;
+  if (epochs < options.epochs && stale()) {
+    notice(`stopped: no better test accuracy than epoch ${best?.epoch}'s for ${count(patience)} epochs`);
+  } else if (epochs < options.epochs) {
+    notice(`stopped by --max-time after ${trainer.steps} steps; ${kept}`);
+    return { status: 'interrupted', code: 0 };
+  } else if (writer.silentEnd) notice(`kept in ${folder.path}`);
+  return { status, code: 0 };
+}
+
+/** A writer of results; `silentEnd` when its last line does not name the run's folder. */
+type Writer = Sink & { readonly silentEnd: boolean };
+
+/** The writer on stdout that the options ask for. */
+function writerFor(options: TrainOptions, rows: number): Writer {
+  const { stdout, stderr } = process;
+  if (options.json) return { ...textSink(stdout, jsonLine), silentEnd: false };
+  const live = stdout.isTTY === true && stderr.isTTY === true;
+  if (options.format === 'bar' || (options.format === 'auto' && live)) {
+    const { epochs, batchSize } = options;
+    return { ...barSink({ stdout, stderr, epochs, rows, batchSize }), silentEnd: false };
+  }
+  return { ...textSink(stdout, pytorchText(rows)), silentEnd: true };
+}

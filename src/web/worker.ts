@@ -1,0 +1,6 @@
+// The page's worker.
+
+import type { Message } from './protocol.ts';
+
+const tell = (message: Message) => postMessage(message);
+tell({ type: 'status', status: 'idle', text: 'ready' });
