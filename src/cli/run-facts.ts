@@ -1,6 +1,7 @@
 // What a run is, for the first event and for run.json.
 
 import { createHash } from 'node:crypto';
+import { HeddleError, messageOf } from '../errors.ts';
 import type { ClassDataset, Trainer } from '../index.ts';
 import { modelText, type Shape } from '../recipes/model.ts';
 import type { TrainOptions } from './options.ts';
@@ -70,7 +71,7 @@ export function recordOf(
 /** How a run is, or has ended. */
 export type Status = 'running' | 'done' | 'interrupted' | 'failed';
 
-/** Writes run.json, again each time the run's status changes; `error` says why it failed. */
+/** Writes run.json, again each time the run's status changes; `error` is why it failed. */
 export function recordKeeper(folder: RunFolder, run: RunEvent, data: Data, from: Resumed | undefined) {
   const { type: _, run: __, ...facts } = run;
   const now = new Date().toISOString();
@@ -79,10 +80,12 @@ export function recordKeeper(folder: RunFolder, run: RunEvent, data: Data, from:
   const started = from?.record.started || now;
   const dataset = { ...run.dataset, sha256: dataSum(data) };
   const classNames = data.train.classes;
-  return (status: Status, error?: string) => {
+  return (status: Status, error?: unknown) => {
+    const code = error instanceof HeddleError ? { code: error.code } : {};
+    const why = error === undefined ? {} : { error: messageOf(error), ...code };
     const ended = status === 'running' ? {} : { ended: new Date().toISOString() };
     folder.saveInfo({
-      ...{ status, ...(error !== undefined && { error }), started, ...ended },
+      ...{ status, ...why, started, ...ended },
       ...(resumed.length > 0 && { resumed }),
       ...facts,
       classNames,

@@ -29,3 +29,11 @@ export function table(rows: readonly (readonly string[])[], options: TableOption
 export function cut(line: string, width: number): string {
   return line.length > width ? `${line.slice(0, width - 1)}…` : line;
 }
+
+/** A foreign text in one line, without what could drive a terminal, turn its direction or be no valid character. */
+export function cleaned(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Noncharacter_Code_Point}\u202a-\u202e\u2066-\u2069]/gu,
+    '\ufffd',
+  );
+}

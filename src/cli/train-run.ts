@@ -30,6 +30,7 @@ import type { TrainOptions } from './options.ts';
 import type { Resumed } from './resume.ts';
 import { type Data, recordKeeper, recordOf, runEvent } from './run-facts.ts';
 import { createRunFolder, openRunFolder, type RunFolder, runFiles } from './run-folder.ts';
+import { type Keepers, openKeepers } from './run-keepers.ts';
 import { isCheckpointFile, readRunFile, recordNote } from './run-record.ts';
 import { makeSchedule } from './schedule.ts';
 import type { Session } from './session.ts';
@@ -121,7 +122,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
   const keepRecord = recordKeeper(folder, run, job.data, resumed);
   const notes = new Map([[recordNote, JSON.stringify(recordOf(run, job.data))]]);
   const writer = writerFor(options, job.data.train.length);
-  const keepers: Sink[] = [folder];
+  let keepers: Keepers | undefined;
   let standing = standingFrom(new Map());
   let current = machine;
   try {
@@ -135,7 +136,8 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
       if (folder.path !== resumed.run) copyCheckpoints(resumed, folder);
     }
     keepRecord('running');
-    for (const sink of [...keepers, writer]) sink.event(run);
+    keepers = openKeepers(folder, trainer.steps);
+    for (const sink of [...keepers.sinks, writer]) sink.event(run);
 
     for (const faults = { diverged: 0, 'device-lost': 0, at: trainer.steps }; ; ) {
       try {
@@ -159,25 +161,27 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
           const { told } = standing; // what is done again is not told again
           standing = await goBack(saved.bytes, trainer, folder);
           standing.told = told;
+          keepers.rewind(saved.steps);
           continue;
         }
         const found = await explain(job, trainer, saved.bytes, error as HeddleError);
         if (options.onNan !== 'restore' || last) throw givenUp(found, folder, saved.steps);
         standing = await goBack(saved.bytes, trainer, folder);
+        keepers.rewind(saved.steps);
         for (const group of trainer.optimizer.groups) group.lr /= 2;
         notice(`${found.message} Back to step ${saved.steps}, with half the learning rate`);
       }
     }
   } catch (error) {
     try {
-      keepRecord('failed', error instanceof Error ? error.message : String(error));
+      keepRecord('failed', error);
     } catch {
       // A full disk, say: what went wrong first is what the user must hear of.
     }
     throw error;
   } finally {
     trainer.destroy();
-    for (const sink of [...keepers, writer]) sink.close();
+    for (const sink of [...(keepers?.sinks ?? [folder]), writer]) sink.close();
     if (current !== machine) current.close();
   }
 }
@@ -224,7 +228,7 @@ async function explain(
 interface Attempt {
   readonly trainer: Trainer;
   readonly folder: RunFolder;
-  readonly keepers: readonly Sink[];
+  readonly keepers: Keepers;
   readonly writer: Writer;
   readonly standing: Standing;
   /** See `FollowOptions`. */
@@ -251,7 +255,17 @@ async function attempt(
       stop: () => stale() || late(),
       signal: watch.signal,
     }),
-    ...{ keepers, writers: [writer], folder, watch, trainer, standing, notes, keep: options.keep },
+    onEpoch: keepers.weights,
+    ...{
+      keepers: keepers.sinks,
+      writers: [writer],
+      folder,
+      watch,
+      trainer,
+      standing,
+      notes,
+      keep: options.keep,
+    },
   });
   const kept = `heddle train --resume ${folder.path} goes on`;
   if (status === 'interrupted') {

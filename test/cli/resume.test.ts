@@ -51,6 +51,11 @@ test('two epochs and two more are four, to the byte, and so is what was told of 
     ...['run', 'step', 'step', 'epoch', 'step', 'step', 'epoch'],
     ...['run', 'step', 'step', 'epoch', 'step', 'step', 'epoch', 'done'],
   ]);
+  // Without the columns of times.
+  const metrics = (run: string) =>
+    readFileSync(join(cwd, run, 'metrics.csv'), 'utf8').replace(/^(\d+,\d+),[^,]*,[^,]*/gm, '$1');
+  expect(metrics('parts')).toBe(metrics('whole'));
+  expect(metrics('parts').split('\r\n').length).toBe(6);
   expect(json('parts/run.json')).toMatchObject({
     status: 'done',
     resumed: [{ run: 'parts', step: 6 }],

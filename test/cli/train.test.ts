@@ -29,10 +29,8 @@ test('without a terminal the tutorial’s text comes, and a folder of the run', 
   expect(name).toMatch(/^\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-mlp$/);
   const run = join(cwd, 'runs', name ?? '');
   expect(readdirSync(run).sort()).toEqual([
-    'best.safetensors',
-    'events.jsonl',
-    'last.safetensors',
-    'run.json',
+    ...['best.safetensors', 'events.jsonl', expect.stringMatching(/^events\.out\.tfevents\./)],
+    ...['last.safetensors', 'metrics.csv', 'run.json'],
   ]);
   expect(JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'))).toMatchObject({
     status: 'done',
