@@ -57,5 +57,6 @@ export type {
 export type { InputSpec } from './train/feed.ts';
 export type { FitOptions } from './train/fit.ts';
 export { type ClassScore, classScores, probabilities, topKAccuracy } from './train/metrics.ts';
-export { createTrainer, type StepDescription, type Trainer, type TrainerOptions } from './train/trainer.ts';
+export { createTrainer, type StepDescription, type Trainer } from './train/trainer.ts';
+export type { TrainerOptions } from './train/trainer-options.ts';
 export { type TuneCandidate, type TuneEvent, type TuneOptions, tuneModel } from './train/tune.ts';

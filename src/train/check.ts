@@ -10,7 +10,7 @@ import { matmulCores, matmulKernelName } from '../ops/matmul_variants.ts';
 import { createArenas } from './arenas.ts';
 import type { InputSpec } from './feed.ts';
 import { describeSession } from './session.ts';
-import { jobOf, type TrainerOptions } from './trainer.ts';
+import { jobOf, type TrainerOptions } from './trainer-options.ts';
 
 /** The kernels to train with: those of the fused or of the plain plan, without some that are wrong on the adapter. */
 export interface KernelChoice {

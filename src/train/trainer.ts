@@ -11,50 +11,17 @@ import { read } from '../gpu/readback.ts';
 import { view } from '../gpu/tensor.ts';
 import { decodeCheckpoint, decodeWeights, encodeCheckpoint } from '../io/checkpoint.ts';
 import { encodeSafetensors } from '../io/safetensors.ts';
-import { checkSize, type Layer } from '../nn/layer.ts';
-import type { Loss } from '../nn/loss.ts';
-import { checkHyper, type KeySelector, type Optimizer } from '../optim/optimizer.ts';
-import { defaultGenerator } from '../random/generator.ts';
-import { type Arenas, createArenas, type LoadResult, type Source } from './arenas.ts';
+import { checkSize } from '../nn/layer.ts';
+import type { Optimizer } from '../optim/optimizer.ts';
+import { createArenas, type LoadResult, type Source } from './arenas.ts';
 import { applyState, newCourse, refuseOther, stateOf } from './course.ts';
 import { type Diagnosis, diagnoseStep } from './diagnose.ts';
 import type { Evaluation, TrainEvent } from './events.ts';
 import { type InputSpec, inputSpec } from './feed.ts';
 import { type FitOptions, trainEpochs } from './fit.ts';
-import { type Clip, type Job, stepUsesGradientsUp } from './plans.ts';
+import { type Job, stepUsesGradientsUp } from './plans.ts';
 import { createSession, createSessionNow, type Session } from './session.ts';
-
-/** What to train, and how. */
-export interface TrainerOptions {
-  readonly model: Layer;
-  readonly loss: Loss;
-  readonly optimizer: Optimizer;
-  /** Most rows a batch may have; buffers are sized for it. */
-  readonly batchSize: number;
-  /** One kernel per operation instead of the fused ones: slower, easier to read. */
-  readonly plain?: boolean;
-  /**
-   * Whether `step` and `fit` leave the gradients of their last batch, as the optimizer used them, for `gradients` to read.
-   * Otherwise fused kernels may use them up as they make them, which is faster.
-   */
-  readonly keepGradients?: boolean;
-  /** Put in front of every parameter's key, e.g. `linear_relu_stack.`. */
-  readonly prefix?: string;
-  /** Parameters that keep their values: no gradient is made for them. */
-  readonly frozen?: KeySelector;
-  /**
-   * Before the optimizer uses the gradients, all of them are multiplied with min(1, clipGradNorm / (norm + 1e-6)), norm being
-   * the square root of the sum of all their squares: as torch.nn.utils.clip_grad_norm_. A gradient that is not finite keeps
-   * all of them as they are, and is reported.
-   */
-  readonly clipGradNorm?: number;
-  /** Likewise every gradient is brought within ± clipGradValue, as by torch.nn.utils.clip_grad_value_; what is not finite stays. */
-  readonly clipGradValue?: number;
-  /** What dropout draws from: a whole number below 2³². Default: the default generator's seed, see `manualSeed`. */
-  readonly seed?: number;
-  /** The rows to come, when known: their kernels compile now instead of at the first batch. */
-  readonly input?: InputSpec;
-}
+import { settingsOf, type TrainerOptions } from './trainer-options.ts';
 
 /** What a step consists of, for people. */
 export interface StepDescription {
@@ -153,42 +120,10 @@ export interface Trainer {
   destroy(): void;
 }
 
-/** A job with the trainer's defaults. Throws a HeddleError `usage` for a seed that is no u32, or a limit below 0. */
-export const jobOf = (options: TrainerOptions, arenas: Arenas): Job => ({ ...settingsOf(options), arenas });
-
-function settingsOf(options: TrainerOptions): Omit<Job, 'arenas'> {
-  const { model, loss, optimizer, plain = false, keepGradients = false } = options;
-  const seed = options.seed ?? defaultGenerator.seed;
-  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
-    throw new HeddleError('usage', `createTrainer: seed ${seed}: expected a whole number below 2^32`);
-  const clip = clipOf(options);
-  const settings = { model, loss, optimizer, fused: !plain, keepGradients, seed };
-  return clip === undefined ? settings : { ...settings, clip };
-}
-
-function clipOf({ clipGradNorm, clipGradValue }: TrainerOptions): Clip | undefined {
-  if (clipGradNorm !== undefined && clipGradValue !== undefined)
-    throw new HeddleError('usage', 'createTrainer: clipGradNorm and clipGradValue: expected one of them');
-  if (clipGradNorm !== undefined) {
-    checkHyper('createTrainer: clipGradNorm', clipGradNorm);
-    return { by: 'norm', limit: clipGradNorm };
-  }
-  if (clipGradValue === undefined) return undefined;
-  checkHyper('createTrainer: clipGradValue', clipGradValue);
-  return { by: 'value', limit: clipGradValue };
-}
-
 /** Puts a model on a device, ready to train. Throws a HeddleError when it does not fit there. */
 export async function createTrainer(device: Device, options: TrainerOptions): Promise<Trainer> {
-  const { loss, optimizer, batchSize } = options;
-  checkSize('createTrainer: batchSize', batchSize);
-  if (loss.reduction === 'none')
-    throw new HeddleError(
-      'usage',
-      `createTrainer: ${loss.kind} with reduction 'none' gives a number a row, and training needs one a batch: take 'mean' ` +
-        "or 'sum'. trainer.losses(loader) gives the rows' losses by either.",
-    );
-  const settings = settingsOf(options);
+  const { optimizer, batchSize } = options;
+  const settings = settingsOf(options); // refuses before anything is allocated
   const arenas = createArenas(device, options);
   const job: Job = { ...settings, arenas };
   const sessions = new Map<string, Session>();

@@ -12,7 +12,7 @@ import { stepShape } from '../ops/step.ts';
 import { createArenas } from './arenas.ts';
 import type { InputSpec } from './feed.ts';
 import { describeSession } from './session.ts';
-import { jobOf, type TrainerOptions } from './trainer.ts';
+import { jobOf, type TrainerOptions } from './trainer-options.ts';
 
 /** How one variant did. */
 export interface TuneCandidate {

@@ -11,7 +11,8 @@ import {
   optim,
   type TrainEvent,
 } from '../../src/index.ts';
-import { createTrainer, type TrainerOptions } from '../../src/train/trainer.ts';
+import { createTrainer } from '../../src/train/trainer.ts';
+import type { TrainerOptions } from '../../src/train/trainer-options.ts';
 import { floats, integers } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
 

@@ -15,7 +15,8 @@ import {
   type TrainEvent,
   transforms,
 } from '../../src/index.ts';
-import { createTrainer, type Trainer, type TrainerOptions } from '../../src/train/trainer.ts';
+import { createTrainer, type Trainer } from '../../src/train/trainer.ts';
+import type { TrainerOptions } from '../../src/train/trainer-options.ts';
 import { integers } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
 

@@ -1,0 +1,75 @@
+// The options of a trainer, and the job that they come to.
+
+import { HeddleError } from '../errors.ts';
+import { checkSize, type Layer } from '../nn/layer.ts';
+import type { Loss } from '../nn/loss.ts';
+import { checkHyper, type KeySelector, type Optimizer } from '../optim/optimizer.ts';
+import { defaultGenerator } from '../random/generator.ts';
+import type { Arenas } from './arenas.ts';
+import type { InputSpec } from './feed.ts';
+import type { Clip, Job } from './plans.ts';
+
+/** What to train, and how. */
+export interface TrainerOptions {
+  readonly model: Layer;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+  /** Most rows a batch may have; buffers are sized for it. */
+  readonly batchSize: number;
+  /** One kernel per operation instead of the fused ones: slower, easier to read. */
+  readonly plain?: boolean;
+  /**
+   * Whether `step` and `fit` leave the gradients of their last batch, as the optimizer used them, for `gradients` to read.
+   * Otherwise fused kernels may use them up as they make them, which is faster.
+   */
+  readonly keepGradients?: boolean;
+  /** Put in front of every parameter's key, e.g. `linear_relu_stack.`. */
+  readonly prefix?: string;
+  /** Parameters that keep their values: no gradient is made for them. */
+  readonly frozen?: KeySelector;
+  /**
+   * Before the optimizer uses the gradients, all of them are multiplied with min(1, clipGradNorm / (norm + 1e-6)), norm being
+   * the square root of the sum of all their squares: as torch.nn.utils.clip_grad_norm_. A gradient that is not finite keeps
+   * all of them as they are, and is reported.
+   */
+  readonly clipGradNorm?: number;
+  /** Likewise every gradient is brought within ± clipGradValue, as by torch.nn.utils.clip_grad_value_; what is not finite stays. */
+  readonly clipGradValue?: number;
+  /** What dropout draws from: a whole number below 2³². Default: the default generator's seed, see `manualSeed`. */
+  readonly seed?: number;
+  /** The rows to come, when known: their kernels compile now instead of at the first batch. */
+  readonly input?: InputSpec;
+}
+
+/** The job that options come to. Throws as `settingsOf`. */
+export const jobOf = (options: TrainerOptions, arenas: Arenas): Job => ({ ...settingsOf(options), arenas });
+
+/** A job but for its arenas, with defaults. Throws a HeddleError `usage` for options that no trainer takes. */
+export function settingsOf(options: TrainerOptions): Omit<Job, 'arenas'> {
+  const { model, loss, optimizer, batchSize, plain = false, keepGradients = false } = options;
+  checkSize('createTrainer: batchSize', batchSize);
+  if (loss.reduction === 'none')
+    throw new HeddleError(
+      'usage',
+      `createTrainer: ${loss.kind} with reduction 'none' gives a number a row, and training needs one a batch: take 'mean' ` +
+        "or 'sum'. trainer.losses(loader) gives the rows' losses by either.",
+    );
+  const seed = options.seed ?? defaultGenerator.seed;
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
+    throw new HeddleError('usage', `createTrainer: seed ${seed}: expected a whole number below 2^32`);
+  const clip = clipOf(options);
+  const settings = { model, loss, optimizer, fused: !plain, keepGradients, seed };
+  return clip === undefined ? settings : { ...settings, clip };
+}
+
+function clipOf({ clipGradNorm, clipGradValue }: TrainerOptions): Clip | undefined {
+  if (clipGradNorm !== undefined && clipGradValue !== undefined)
+    throw new HeddleError('usage', 'createTrainer: clipGradNorm and clipGradValue: expected one of them');
+  if (clipGradNorm !== undefined) {
+    checkHyper('createTrainer: clipGradNorm', clipGradNorm);
+    return { by: 'norm', limit: clipGradNorm };
+  }
+  if (clipGradValue === undefined) return undefined;
+  checkHyper('createTrainer: clipGradValue', clipGradValue);
+  return { by: 'value', limit: clipGradValue };
+}
