@@ -17,11 +17,11 @@ import {
   type TrainerOptions,
 } from '../index.ts';
 import { decodeCheckpoint } from '../io/checkpoint.ts';
+import { augmentation } from '../recipes/augment.ts';
 import { buildModel, type Shape } from '../recipes/model.ts';
 import { recordNote, recordOf } from '../recipes/record.ts';
 import { type Standing, standingFrom } from '../recipes/standing.ts';
 import { count } from '../recipes/units.ts';
-import { augmentation } from './augment.ts';
 import { follow, type Outcome, save } from './follow.ts';
 import { barSink } from './format-bar.ts';
 import { jsonLine } from './format-json.ts';

@@ -3,6 +3,7 @@
 
 import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
+import { augmentations } from './augment.ts';
 import { modelNames } from './model.ts';
 import { optimizerNames } from './optimizer.ts';
 
@@ -39,7 +40,7 @@ const runRecord = v.looseObject({
     schedule: v.exactOptional(v.string()),
     seed: v.optional(whole, 0),
     shuffle: v.optional(v.boolean(), false),
-    augment: v.exactOptional(v.array(v.picklist(['flip', 'crop']))),
+    augment: v.exactOptional(v.array(v.picklist(augmentations))),
     limit: v.exactOptional(positive),
     logEvery: v.optional(positive, 100),
     plain: v.optional(v.boolean(), false),

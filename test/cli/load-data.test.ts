@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { augmentation } from '../../src/cli/augment.ts';
+import { augmentation } from '../../src/recipes/augment.ts';
 import { loadBoth, loadSplit, mayDownload, orderNotice } from '../../src/cli/load-data.ts';
 import { dataLoader, fromArrays } from '../../src/index.ts';
 import { pngFile } from '../data/png-file.ts';
