@@ -13,8 +13,8 @@ export interface Bundle {
 }
 
 /**
- * Bundles `entry` (an html page or a script) of the folder `root` for production. `conditions`: how packages and `#platform` are
- * resolved, where that is not Vite's own way.
+ * Bundles `entry` (an html page or a script) of the folder `root` for production. `conditions`: how packages and `#platform`
+ * are resolved, where that is not Vite's own way.
  */
 export async function bundle(root: string, entry: string, conditions?: string[]): Promise<Bundle> {
   const result = await build({

@@ -52,7 +52,7 @@ export const small: Settings = {
   limit: 1280,
 };
 
-const patience = 120_000;
+const patience = Number(process.env.PATIENCE ?? 120_000);
 
 /** Opens the page at an address. */
 export async function openClient(browser: Browser, address: string): Promise<Client> {
@@ -82,7 +82,9 @@ export async function openClient(browser: Browser, address: string): Promise<Cli
             throw new Error(`waiting for ${type}: ${one.code}: ${one.message}`);
         }
         if (performance.now() > end)
-          throw new Error(`no ${type} came; the last: ${encode(said.slice(-3)).slice(0, 600)}`);
+          throw new Error(
+            `no ${type} came; the last: ${encode(said.slice(-3)).slice(0, 600)} ${complaints.join()}`,
+          );
         await page.waitForTimeout(30);
         await drain();
       }

@@ -10,35 +10,38 @@ export interface Faults {
   readonly gpu?: 'missing' | 'null';
 }
 
-let lose: readonly number[] = [];
-let submits = 0;
-let device: GPUDevice | undefined;
+/** Puts the faults in place; call it before the worker's own script. */
+export function install(): void {
+  let lose: readonly number[] = [];
+  let submits = 0;
+  let device: GPUDevice | undefined;
 
-const { createCommandEncoder } = GPUDevice.prototype;
-GPUDevice.prototype.createCommandEncoder = function (...options) {
-  device = this;
-  return createCommandEncoder.apply(this, options);
-};
-const { submit } = GPUQueue.prototype;
-GPUQueue.prototype.submit = function (buffers) {
-  submits++;
-  if (lose.includes(submits)) device?.destroy();
-  return submit.call(this, buffers);
-};
+  const { createCommandEncoder } = GPUDevice.prototype;
+  GPUDevice.prototype.createCommandEncoder = function (...options) {
+    device = this;
+    return createCommandEncoder.apply(this, options);
+  };
+  const { submit } = GPUQueue.prototype;
+  GPUQueue.prototype.submit = function (buffers) {
+    submits++;
+    if (lose.includes(submits)) device?.destroy();
+    return submit.call(this, buffers);
+  };
 
-addEventListener('message', (event: MessageEvent<Faults | { readonly type: string }>) => {
-  if (event.data.type !== 'faults') return;
-  event.stopImmediatePropagation();
-  const faults = event.data as Faults;
-  lose = faults.lose ?? [];
-  submits = 0;
-  if (faults.storage === 'refused')
-    navigator.storage.getDirectory = () =>
-      Promise.reject(new DOMException('no storage here', 'SecurityError'));
-  if (faults.gpu === 'missing') Object.defineProperty(navigator, 'gpu', { value: undefined });
-  if (faults.gpu === 'null') navigator.gpu.requestAdapter = () => Promise.resolve(null);
-});
+  addEventListener('message', (event: MessageEvent<Faults | { readonly type: string }>) => {
+    if (event.data.type !== 'faults') return;
+    event.stopImmediatePropagation();
+    const faults = event.data as Faults;
+    lose = faults.lose ?? [];
+    submits = 0;
+    if (faults.storage === 'refused')
+      navigator.storage.getDirectory = () =>
+        Promise.reject(new DOMException('no storage here', 'SecurityError'));
+    if (faults.gpu === 'missing') Object.defineProperty(navigator, 'gpu', { value: undefined });
+    if (faults.gpu === 'null') navigator.gpu.requestAdapter = () => Promise.resolve(null);
+  });
 
-addEventListener('unhandledrejection', ({ reason }) => {
-  postMessage({ type: 'unhandled', text: String(reason) });
-});
+  addEventListener('unhandledrejection', ({ reason }) => {
+    postMessage({ type: 'unhandled', text: String(reason) });
+  });
+}

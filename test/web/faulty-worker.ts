@@ -1,4 +1,7 @@
 // The page's worker, with faults on demand.
 
-import './faults.ts';
-import '../../src/web/worker.ts';
+import { serve } from '../../src/web/training/serve.ts';
+import { install } from './faults.ts';
+
+install();
+serve();

@@ -13,9 +13,11 @@ declare global {
 
 let said: unknown[] = [];
 const worker = new Worker(new URL('./faulty-worker.ts', import.meta.url), { type: 'module' });
-worker.addEventListener('message', ({ data }) => said.push({ ...data, at: performance.now() }));
+worker.addEventListener('message', ({ data }) => {
+  if (said.length === 0) worker.postMessage({ type: 'page', address: document.baseURI });
+  said.push({ ...data, at: performance.now() });
+});
 worker.addEventListener('error', ({ message }) => said.push({ type: 'unhandled', text: message }));
-worker.postMessage({ type: 'page', address: document.baseURI });
 
 window.send = (command) => worker.postMessage(decode(command));
 window.drain = () => {

@@ -390,12 +390,10 @@ describe('data', () => {
     await client.send({
       type: 'files',
       dataset,
-      files: names
-        .slice(1)
-        .map((name, i) => ({
-          name: `${i}`,
-          bytes: name.includes('t10k') ? new Uint8Array(labels) : read(name),
-        })),
+      files: names.slice(1).map((name, i) => ({
+        name: `${i}`,
+        bytes: name.includes('t10k') ? new Uint8Array(labels) : read(name),
+      })),
     });
     expect((await client.until('notice', undefined, from)).text).toContain('3 of 4 files');
     from = client.said.length;
