@@ -3,6 +3,8 @@
 import { type Command, Option } from 'commander';
 import { HeddleError, type Trainer } from '../index.ts';
 import { modelText } from '../recipes/model.ts';
+import { traceOf } from '../recipes/trace.ts';
+import { variantsUsed } from '../recipes/variants.ts';
 import {
   againstText,
   compareResults,
@@ -19,11 +21,9 @@ import { type BenchResult, spreadOf } from './bench-result.ts';
 import { measureSizes } from './bench-sizes.ts';
 import { resultText, timeText } from './bench-text.ts';
 import { hasThreads, withThreads } from './bench-threads.ts';
-import { traceOf } from './bench-trace.ts';
 import { type BenchOptions, benchOptions, declare, parseOptions } from './options.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
-import { variantsUsed } from './tuning.ts';
 import { versions } from './versions.ts';
 
 const examples = `

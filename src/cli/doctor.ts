@@ -26,12 +26,12 @@ import {
   type Shape,
 } from '../recipes/model.ts';
 import { clippingFor, optimizerFor } from '../recipes/optimizer.ts';
+import { adapterFacts } from '../recipes/record.ts';
 import { bytesText, count } from '../recipes/units.ts';
 import { type DoctorOptions, declare, doctorOptions, parseOptions } from './options.ts';
 import { driverEnvironment } from './reexec.ts';
 import { readRunRecord } from './run-record.ts';
 import type { Session } from './session.ts';
-import { adapterFacts } from './sinks.ts';
 import { cut, table } from './table.ts';
 import { readTuning } from './tuning.ts';
 import { choiceText, rememberVerdict, type Verdict } from './verdicts.ts';

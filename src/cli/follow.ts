@@ -1,11 +1,11 @@
 // Follows a training run: hands each event to those who keep and those who print, and saves checkpoints: after each epoch,
 // where the training says that it is a moment for one, and when asked to stop. Knows nothing of the GPU.
 
+import { notesOf, observe, type Standing } from '../recipes/standing.ts';
 import type { TrainEvent } from '../train/events.ts';
 import { historyFile, type RunFolder, runFiles } from './run-folder.ts';
 import type { SignalWatch } from './signals.ts';
 import type { CliEvent, Sink } from './sinks.ts';
-import { notesOf, observe, type Standing } from './standing.ts';
 
 /** What `follow` follows, and where it goes. */
 export interface FollowOptions {

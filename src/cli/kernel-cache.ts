@@ -8,8 +8,8 @@ import { messageOf } from '../errors.ts';
 import { type Device, HeddleError } from '../index.ts';
 import { allKernels } from '../ops/kernels.generated.ts';
 import { cacheFolder } from '../platform/cache-folder.ts';
+import { adapterFacts } from '../recipes/record.ts';
 import { writeWhole } from './run-folder.ts';
-import { adapterFacts } from './sinks.ts';
 import { versions } from './versions.ts';
 
 /** The file that has `what` (part of its name) of this device's adapter; it may not exist. */

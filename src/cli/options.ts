@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import { HeddleError } from '../errors.ts';
 import { modelNames } from '../recipes/model.ts';
 import { optimizerNames } from '../recipes/optimizer.ts';
-import { nonFiniteWays } from './run-record.ts';
+import { nonFiniteWays } from '../recipes/record.ts';
 import { scheduleSpec } from './schedule.ts';
 import { decimal, duration, oneOf, positiveNumber, wholeNumber } from './values.ts';
 

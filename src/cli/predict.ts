@@ -15,10 +15,11 @@ import {
 } from '../index.ts';
 import { readNamed, readStream } from '../platform/node-read.ts';
 import { buildModel, refuseTooLarge } from '../recipes/model.ts';
+import type { RunRecord } from '../recipes/record.ts';
 import { classNamesOf } from './class-names.ts';
 import { progressBar } from './format-bar.ts';
 import { declare, evalOptions, parseOptions } from './options.ts';
-import { bestOrLast, type RunRecord, readRunRecord, readRunWeights } from './run-record.ts';
+import { bestOrLast, readRunRecord, readRunWeights } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
 import { table } from './table.ts';

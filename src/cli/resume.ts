@@ -5,10 +5,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { HeddleError } from '../errors.ts';
 import type { TrainingState } from '../io/checkpoint.ts';
+import { freeOptions, type RunRecord } from '../recipes/record.ts';
 import { flagOf, type TrainOptions } from './options.ts';
 import { runFiles } from './run-folder.ts';
 import { lockOwner, refuseLocked } from './run-lock.ts';
-import { type RunRecord, readCheckpoint, readRunRecord } from './run-record.ts';
+import { readCheckpoint, readRunRecord } from './run-record.ts';
 
 /** A run that goes on. */
 export interface Resumed {
@@ -22,11 +23,6 @@ export interface Resumed {
 
 type Name = keyof TrainOptions;
 
-/** Options that a resumed run may have others of: what training makes of the others does not depend on them. */
-export const freeOptions: ReadonlySet<string> = new Set<Name>([
-  ...(['epochs', 'maxTime', 'patience', 'resume', 'out', 'data', 'adapter', 'kernels', 'onNan'] as const),
-  ...(['json', 'format', 'logEvery', 'checkpointEvery', 'keep'] as const),
-]);
 /** Where new runs go, and `auto` looks. */
 const parent = 'runs';
 

@@ -4,11 +4,12 @@ import { createHash } from 'node:crypto';
 import { HeddleError, messageOf } from '../errors.ts';
 import type { ClassDataset, Trainer } from '../index.ts';
 import { modelText, type Shape } from '../recipes/model.ts';
+import { adapterFacts } from '../recipes/record.ts';
+import { variantsUsed } from '../recipes/variants.ts';
 import type { TrainOptions } from './options.ts';
-import { freeOptions, type Resumed } from './resume.ts';
+import type { Resumed } from './resume.ts';
 import type { RunFolder } from './run-folder.ts';
-import { adapterFacts, type RunEvent } from './sinks.ts';
-import { variantsUsed } from './tuning.ts';
+import type { RunEvent } from './sinks.ts';
 import type { Sound } from './verdicts.ts';
 import { versions } from './versions.ts';
 
@@ -52,19 +53,6 @@ export function runEvent(
     seed: options.seed,
     options,
     run: folder,
-  };
-}
-
-/** What going on with a run needs to know of it; the same to the byte, however often it was interrupted. */
-export function recordOf(
-  { input, classes, kernels, adapter, dataset, options }: RunEvent,
-  data: Data,
-): object {
-  const own = Object.entries(options).filter(([name]) => !freeOptions.has(name) && !name.startsWith('init'));
-  return {
-    ...{ input, classes, classNames: data.train.classes, kernels, adapter },
-    dataset: { ...dataset, sha256: dataSum(data) },
-    options: Object.fromEntries(own.sort(([a], [b]) => (a < b ? -1 : 1))),
   };
 }
 

@@ -1,5 +1,6 @@
 // What the command line's writers agree on: the events of a run as they see them, and where their text goes.
 
+import type { AdapterFacts } from '../recipes/record.ts';
 import type { CheckpointEvent, DoneEvent, EpochEvent, ProgressEvent, StepEvent } from '../train/events.ts';
 
 /** What a run is, before its first step. Plain JSON. */
@@ -30,16 +31,6 @@ export interface RunEvent {
   readonly options: Readonly<Record<string, unknown>>;
   /** The run's folder. */
   readonly run: string;
-}
-
-/** The adapter, as far as a run needs to remember it. */
-export interface AdapterFacts {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly device: string;
-  readonly description: string;
-  readonly backend: string;
-  readonly software: boolean;
 }
 
 /** The end of a run, with its folder. */
@@ -77,10 +68,4 @@ export function textSink(out: Output, format: (event: CliEvent) => string): Sink
 export function adapterText(adapter: AdapterFacts): string {
   const name = adapter.description || adapter.device || adapter.vendor || 'unnamed adapter';
   return adapter.software ? `${name} (software)` : name;
-}
-
-/** The facts worth remembering of all that a device says about its adapter. */
-export function adapterFacts(info: AdapterFacts): AdapterFacts {
-  const { vendor, architecture, device, description, backend, software } = info;
-  return { vendor, architecture, device, description, backend, software };
 }

@@ -17,9 +17,11 @@ import {
   type TrainerOptions,
 } from '../index.ts';
 import { decodeCheckpoint } from '../io/checkpoint.ts';
+import { augmentation } from '../recipes/augment.ts';
 import { buildModel, type Shape } from '../recipes/model.ts';
+import { recordNote, recordOf } from '../recipes/record.ts';
+import { type Standing, standingFrom } from '../recipes/standing.ts';
 import { count } from '../recipes/units.ts';
-import { augmentation } from './augment.ts';
 import { follow, type Outcome, save } from './follow.ts';
 import { barSink } from './format-bar.ts';
 import { jsonLine } from './format-json.ts';
@@ -28,14 +30,13 @@ import { loadInit } from './init.ts';
 import { type Machine, openMachine } from './machine.ts';
 import type { TrainOptions } from './options.ts';
 import type { Resumed } from './resume.ts';
-import { type Data, recordKeeper, recordOf, runEvent } from './run-facts.ts';
+import { type Data, dataSum, recordKeeper, runEvent } from './run-facts.ts';
 import { createRunFolder, openRunFolder, type RunFolder, runFiles } from './run-folder.ts';
 import { type Keepers, openKeepers } from './run-keepers.ts';
-import { isCheckpointFile, readRunFile, recordNote } from './run-record.ts';
+import { isCheckpointFile, readRunFile } from './run-record.ts';
 import { makeSchedule } from './schedule.ts';
 import type { Session } from './session.ts';
 import { type Sink, textSink } from './sinks.ts';
-import { type Standing, standingFrom } from './standing.ts';
 import { variantNotice } from './tuning.ts';
 
 /** What is to be trained. */
@@ -120,7 +121,9 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
   }
   const run = runEvent(job, machine, trainer, folder.path);
   const keepRecord = recordKeeper(folder, run, job.data, resumed);
-  const notes = new Map([[recordNote, JSON.stringify(recordOf(run, job.data))]]);
+  const notes = new Map([
+    [recordNote, JSON.stringify(recordOf(run, job.data.train.classes, dataSum(job.data)))],
+  ]);
   const writer = writerFor(options, job.data.train.length);
   let keepers: Keepers | undefined;
   let standing = standingFrom(new Map());

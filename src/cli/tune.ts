@@ -3,10 +3,11 @@
 import type { Command } from 'commander';
 import { nn, openDevice, optim, type TuneEvent, tuneModel } from '../index.ts';
 import { buildModel, modelText, refuseTooLarge } from '../recipes/model.ts';
+import { adapterFacts } from '../recipes/record.ts';
 import { timeText } from './bench-text.ts';
 import { declare, parseOptions, type TuneOptions, tuneOptions } from './options.ts';
 import type { Session } from './session.ts';
-import { adapterFacts, adapterText } from './sinks.ts';
+import { adapterText } from './sinks.ts';
 import { table } from './table.ts';
 import { forgetTuning, prepareDevice, rememberTuning } from './tuning.ts';
 

@@ -4,20 +4,12 @@
 import { readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
-import {
-  type Device,
-  type DispatchDescription,
-  HeddleError,
-  withoutKernels,
-  withVariants,
-} from '../index.ts';
-import { matmulChoice } from '../ops/matmul.ts';
-import { allMatmulVariants } from '../ops/matmul_variants.ts';
+import { type Device, HeddleError, withoutKernels, withVariants } from '../index.ts';
+import { knownVariants as known } from '../recipes/variants.ts';
 import { kernelCachePath, writeKernelCache } from './kernel-cache.ts';
 import { readRunRecord } from './run-record.ts';
 import { applyVerdicts, type Sound } from './verdicts.ts';
 
-const known = new Set(allMatmulVariants.map(({ name }) => name));
 const tuningFile = v.object({ variants: v.record(v.string(), v.string()) });
 
 /** The variants tuned for this adapter, by problem; none when nobody has tuned. Throws `file` for a damaged file. */
@@ -62,12 +54,6 @@ export function forgetTuning(device: Device): string {
     throw new HeddleError('file', `${path} could not be removed: ${messageOf(cause)}`, { cause });
   }
   return path;
-}
-
-/** The variants that recorded work uses, by problem. */
-export function variantsUsed(dispatches: readonly DispatchDescription[]): Record<string, string> {
-  const choices = dispatches.flatMap((dispatch) => matmulChoice(dispatch) ?? []);
-  return Object.fromEntries(choices.map(({ problem, variant }) => [problem, variant.name]));
 }
 
 /** A line that says where recorded work could not follow the variants of `--kernels RUN`; empty where it did. */

@@ -58,6 +58,17 @@ export interface DownloadProgress {
   readonly total: number | undefined;
 }
 
+/**
+ * Where a page keeps files from one visit to the next, by set and name. Its functions may fail: what goes wrong there is worth
+ * a notice, no more.
+ */
+export interface FileStore {
+  /** Undefined for what is not there. */
+  read(set: string, name: string): Promise<Bytes | undefined>;
+  write(set: string, name: string, bytes: Bytes): Promise<void>;
+  remove(set: string, name: string): Promise<void>;
+}
+
 /** Options of `loadFiles`. */
 export interface LoadFilesOptions {
   /** The folder (Node) or address (browser) that must have the files; nothing else is then tried. */
@@ -66,6 +77,8 @@ export interface LoadFilesOptions {
   readonly download?: boolean | undefined;
   /** Browser: where the page's own server has the files. Default `data/`. */
   readonly baseUrl?: string | undefined;
+  /** Browser: looked in first, and given what was downloaded. Default: none. */
+  readonly store?: FileStore | undefined;
   /** Instead of the set's own mirrors. */
   readonly mirrors?: readonly string[] | undefined;
   readonly limits?: Partial<DownloadLimits> | undefined;

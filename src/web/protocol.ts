@@ -23,6 +23,8 @@ export interface Settings {
 
 /** What the page asks of its worker. `ask` numbers a question; its answer carries the same number. */
 export type Command =
+  /** Where the page is, first of all: its server's data lies below, in `data/SET/`. The page's source says it by itself. */
+  | { readonly type: 'page'; readonly address: string }
   /** Begins a training, from a checkpoint where one is given; ends the one before. */
   | { readonly type: 'start'; readonly settings: Settings; readonly checkpoint?: Uint8Array }
   | { readonly type: 'pause' }

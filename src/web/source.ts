@@ -28,9 +28,11 @@ export function workerSource(): Source {
       todo: 'Reload the page.',
     }),
   );
+  const send = (command: Command) => worker.postMessage(command);
+  send({ type: 'page', address: document.baseURI });
   return {
     commands: true,
-    send: (command) => worker.postMessage(command),
+    send,
     listen(told) {
       listeners.add(told);
       return () => listeners.delete(told);

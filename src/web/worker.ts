@@ -1,6 +1,5 @@
 // The page's worker.
 
-import type { Message } from './protocol.ts';
+import { serve } from './training/serve.ts';
 
-const tell = (message: Message) => postMessage(message);
-tell({ type: 'status', status: 'idle', text: 'ready' });
+serve();

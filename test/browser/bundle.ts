@@ -12,13 +12,17 @@ export interface Bundle {
   readonly external: readonly string[];
 }
 
-/** Bundles `entry` (an html page or a script) of the folder `root` for production. */
-export async function bundle(root: string, entry: string): Promise<Bundle> {
+/**
+ * Bundles `entry` (an html page or a script) of the folder `root` for production. `conditions`: how packages and `#platform`
+ * are resolved, where that is not Vite's own way.
+ */
+export async function bundle(root: string, entry: string, conditions?: string[]): Promise<Bundle> {
   const result = await build({
     root,
     configFile: false,
     logLevel: 'error',
     mode: 'production',
+    ...(conditions && { resolve: { conditions } }),
     build: { write: false, rolldownOptions: { input: `${root}/${entry}` } },
     worker: { format: 'es' },
   });

@@ -18,9 +18,9 @@ import { type BenchResult, type Spread, spreadOf } from '../../src/cli/bench-res
 import { sizesFor } from '../../src/cli/bench-sizes.ts';
 import { peerText, resultText, sizesTable, timeText } from '../../src/cli/bench-text.ts';
 import { coresOf } from '../../src/cli/bench-threads.ts';
-import { traceOf } from '../../src/cli/bench-trace.ts';
 import { benchOptions, parseOptions } from '../../src/cli/options.ts';
 import { type DispatchDescription, fromArrays } from '../../src/index.ts';
+import { traceOf } from '../../src/recipes/trace.ts';
 import { heddle, records, temporaryFolder } from './support.ts';
 
 // The run starts a process for each first step: seconds, and more beside other tests.

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { classNamesOf } from '../../src/cli/class-names.ts';
-import type { RunRecord } from '../../src/cli/run-record.ts';
+import type { RunRecord } from '../../src/recipes/record.ts';
 
 const record = (dataset: string, classes: number, classNames?: string[]) =>
   ({ classes, options: { dataset }, ...(classNames && { classNames }) }) as RunRecord;

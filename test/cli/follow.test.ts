@@ -4,8 +4,8 @@ import { expect, test } from 'vitest';
 import { type FollowOptions, follow } from '../../src/cli/follow.ts';
 import { createRunFolder } from '../../src/cli/run-folder.ts';
 import type { CliEvent, Sink } from '../../src/cli/sinks.ts';
-import { standingFrom } from '../../src/cli/standing.ts';
 import { HeddleError } from '../../src/errors.ts';
+import { standingFrom } from '../../src/recipes/standing.ts';
 import type { TrainEvent } from '../../src/train/events.ts';
 import { temporaryFolder } from './support.ts';
 

@@ -1,9 +1,8 @@
-// `--trace`: a timeline in Chrome's trace format, which Perfetto opens: what the host did in the measured rounds, and how
-// long each dispatch of a step takes on the GPU.
+// A timeline in Chrome's trace format, which Perfetto opens: what the host did in rounds of training, and how long each
+// dispatch of a step takes on the GPU.
 // The format: docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
 
-import type { Span } from '../index.ts';
-import type { KernelTime } from './bench-result.ts';
+import type { DispatchProfile, Span } from '../index.ts';
 
 /** An event of a trace: a span (`X`), or the name of a process or thread (`M`). Times are in µs. */
 export type TraceEvent =
@@ -37,7 +36,7 @@ const named = (name: 'process_name' | 'thread_name', pid: number, tid: number, t
 });
 
 /** The timeline. Rounds lie where they were; the dispatches, measured apart, stand end to end from the first round's start. */
-export function traceOf(rounds: readonly (readonly Span[])[], kernels: readonly KernelTime[] | null) {
+export function traceOf(rounds: readonly (readonly Span[])[], kernels: readonly DispatchProfile[] | null) {
   const origin = rounds.flat().reduce((least, { start }) => Math.min(least, start), Number.POSITIVE_INFINITY);
   const events: TraceEvent[] = [
     named('process_name', hostProcess, 0, 'host'),

@@ -36,7 +36,7 @@ export function standingFrom(found: ReadonlyMap<string, string>): Standing {
 }
 
 /** What of it goes into a checkpoint. */
-export const notesOf = ({ best }: Standing): ReadonlyMap<string, string> =>
+export const notesOf = ({ best }: Pick<Standing, 'best'>): ReadonlyMap<string, string> =>
   new Map([[notesKey, JSON.stringify({ best })]]);
 
 /** Takes an epoch's validation in; whether it is the best so far: by accuracy, then by loss. */
