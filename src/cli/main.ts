@@ -16,6 +16,7 @@ import type { Session } from './session.ts';
 import { watchSignals } from './signals.ts';
 import { registerTrain } from './train.ts';
 import { registerTune } from './tune.ts';
+import { registerUi } from './ui.ts';
 import { heddleVersion } from './versions.ts';
 
 const overview = `
@@ -45,6 +46,7 @@ registerDoctor(program, session);
 registerPlan(program, session);
 registerTune(program, session);
 registerBench(program, session);
+registerUi(program, session);
 
 function fail(error: unknown): number {
   const name = process.argv[2];

@@ -25,7 +25,7 @@ type Name = keyof TrainOptions;
 /** Options that a resumed run may have others of: what training makes of the others does not depend on them. */
 export const freeOptions: ReadonlySet<string> = new Set<Name>([
   ...(['epochs', 'maxTime', 'patience', 'resume', 'out', 'data', 'adapter', 'kernels', 'onNan'] as const),
-  ...(['json', 'format', 'logEvery', 'checkpointEvery', 'keep'] as const),
+  ...(['json', 'format', 'logEvery', 'checkpointEvery', 'keep', 'ui', 'uiPort'] as const),
 ]);
 /** Where new runs go, and `auto` looks. */
 const parent = 'runs';

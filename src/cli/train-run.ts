@@ -35,6 +35,7 @@ import { makeSchedule } from './schedule.ts';
 import type { Session } from './session.ts';
 import { type Sink, textSink } from './sinks.ts';
 import { type Standing, standingFrom } from './standing.ts';
+import type { TrainUi } from './train-ui.ts';
 import { variantNotice } from './tuning.ts';
 
 /** What is to be trained. */
@@ -48,6 +49,8 @@ export interface Job {
   readonly resumed?: Resumed;
   /** Weights to begin with. */
   readonly init?: ReadonlyMap<string, NamedTensor>;
+  /** A page that shows it. */
+  readonly ui?: TrainUi;
 }
 
 /** Faults of one kind in a row, without a checkpoint between them, after which a run gives up. */
@@ -119,6 +122,11 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
   }
   const run = runEvent(job, machine, trainer, folder.path);
   const keepRecord = recordKeeper(folder, run, job.data, resumed);
+  const { ui } = job;
+  const tell = (line: string) => {
+    notice(line);
+    ui?.notice(line);
+  };
   const notes = new Map([[recordNote, JSON.stringify(recordOf(run, job.data))]]);
   const writer = writerFor(options, job.data.train.length);
   const keepers: Sink[] = [folder];
@@ -136,11 +144,15 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
     }
     keepRecord('running');
     for (const sink of [...keepers, writer]) sink.event(run);
+    const { classes } = job.data.train;
+    const facts = { classes, dispatches: dispatches.length, bytes: machine.device.bytes };
+    ui?.begin(run, facts, resumed?.record);
 
     for (const faults = { diverged: 0, 'device-lost': 0, at: trainer.steps }; ; ) {
       try {
         const outcome = await attempt(job, { trainer, folder, keepers, writer, standing, notes, started });
         keepRecord(outcome.status);
+        if (outcome.status === 'interrupted') ui?.status('stopped', `the run was stopped: ${folder.path}`);
         return outcome.code;
       } catch (error) {
         const code = error instanceof HeddleError ? error.code : undefined;
@@ -151,7 +163,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
         const last = ++faults[code] >= mostFaults;
         if (code === 'device-lost') {
           if (last) throw givenUp(error as HeddleError, folder, saved.steps);
-          notice(`${(error as HeddleError).message}; opening it again, to go on after step ${saved.steps}`);
+          tell(`${(error as HeddleError).message}; opening it again, to go on after step ${saved.steps}`);
           trainer.destroy();
           current.close();
           current = await openMachine(options);
@@ -165,7 +177,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
         if (options.onNan !== 'restore' || last) throw givenUp(found, folder, saved.steps);
         standing = await goBack(saved.bytes, trainer, folder);
         for (const group of trainer.optimizer.groups) group.lr /= 2;
-        notice(`${found.message} Back to step ${saved.steps}, with half the learning rate`);
+        tell(`${found.message} Back to step ${saved.steps}, with half the learning rate`);
       }
     }
   } catch (error) {
@@ -251,7 +263,8 @@ async function attempt(
       stop: () => stale() || late(),
       signal: watch.signal,
     }),
-    ...{ keepers, writers: [writer], folder, watch, trainer, standing, notes, keep: options.keep },
+    ...{ keepers, folder, watch, trainer, standing, notes, keep: options.keep },
+    writers: job.ui === undefined ? [writer] : [writer, job.ui],
   });
   const kept = `heddle train --resume ${folder.path} goes on`;
   if (status === 'interrupted') {

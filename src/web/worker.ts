@@ -1,6 +1,6 @@
 // The page's worker.
 
-import type { Message } from './protocol.ts';
+import type { Message } from '../recipes/protocol.ts';
 
 const tell = (message: Message) => postMessage(message);
 tell({ type: 'status', status: 'idle', text: 'ready' });
