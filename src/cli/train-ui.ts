@@ -7,6 +7,7 @@ import { serve } from './serve.ts';
 import { eventStream } from './serve-events.ts';
 import { pageRoutes } from './serve-page.ts';
 import type { Session } from './session.ts';
+import { aborted } from './signals.ts';
 import type { RunEvent, Sink } from './sinks.ts';
 import { type MoreFacts, runFacts } from './watch-facts.ts';
 import { replayFrom } from './watch-folder.ts';
@@ -73,14 +74,15 @@ export async function withUi(
     const code = await train(page);
     if (code === 0 && terminal && events.clients > 0 && !watch.signal.aborted) {
       say(`the page stays at ${server.url} until it is closed; Ctrl-C ends it\n`);
-      await new Promise<void>((resolve) => {
+      const left = new Promise<void>((resolve) => {
         let timer: NodeJS.Timeout | undefined;
-        watch.signal.addEventListener('abort', () => resolve(), { once: true });
         events.onChange = () => {
           clearTimeout(timer);
           if (events.clients === 0) timer = setTimeout(resolve, reload);
         };
       });
+      await Promise.race([left, aborted(watch.signal)]);
+      events.onChange = () => {};
     }
     return code;
   } catch (error) {

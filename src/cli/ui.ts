@@ -12,6 +12,7 @@ import { dataRoutes } from './serve-data.ts';
 import { eventStream } from './serve-events.ts';
 import { pageRoutes } from './serve-page.ts';
 import type { Session } from './session.ts';
+import { aborted } from './signals.ts';
 import { portNumber } from './values.ts';
 import { watchFolder } from './watch-folder.ts';
 import { createWatched } from './watched.ts';
@@ -67,10 +68,7 @@ async function runUi(run: string | undefined, options: UiOptions, { watch }: Ses
     process.stdout.write(options.json ? `${JSON.stringify({ type: 'ui', url })}\n` : `${url}\n`);
     if (options.open)
       openBrowser(url, (reason) => process.stderr.write(`no browser was opened (${reason}): open ${url}\n`));
-    await new Promise<void>((resolve) => {
-      if (watch.signal.aborted) resolve();
-      else watch.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await aborted(watch.signal);
     events.close();
     await server.close();
   } finally {
