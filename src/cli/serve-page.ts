@@ -78,5 +78,8 @@ export function pageRoutes(watch: boolean, folder = pageFolder): Map<string, Han
     routes.set(`/${path}`, fileHandler(path, page));
   }
   routes.set('/', routes.get(`/${index}`) as Handler);
+  // Browsers ask for it whatever the page says, and complain of a 404.
+  const icon = '/favicon.ico';
+  if (!routes.has(icon)) routes.set(icon, (_, response) => response.writeHead(204).end());
   return routes;
 }

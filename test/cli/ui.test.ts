@@ -12,20 +12,11 @@ import { watchFolder } from '../../src/cli/watch-folder.ts';
 import { createWatched } from '../../src/cli/watched.ts';
 import { HeddleError } from '../../src/errors.ts';
 import type { Message } from '../../src/recipes/protocol.ts';
-import { heddle, records, someEvents, temporaryFolder } from './support.ts';
+import { freePort, heddle, records, someEvents, temporaryFolder } from './support.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 beforeAll(() => build()); // the page, unless it is what the sources say
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const messagesIn = (text: string): Message[] =>
   text.split('\n').flatMap((line) => (line.startsWith('data: ') ? [JSON.parse(line.slice(6))] : []));
