@@ -24,6 +24,10 @@ const heartbeat = 15_000;
 /** How long a browser waits before it comes again, in ms. */
 const retry = 1000;
 
+/** Values that are looked at, as JSON has them: a float's worth of digits would be twice as long. */
+const asList = (_: string, value: unknown) =>
+  value instanceof Float32Array ? Array.from(value, (one) => Number(one.toPrecision(4))) : value;
+
 /** Streams what a run tells. */
 export function eventStream(watched: Watched): EventStream {
   const clients = new Set<ServerResponse>();
@@ -32,7 +36,7 @@ export function eventStream(watched: Watched): EventStream {
     client.write(text);
     if (client.writableLength > maxWaiting) client.destroy();
   };
-  const frame = (message: object) => `data: ${JSON.stringify(message)}\n\n`;
+  const frame = (message: object) => `data: ${JSON.stringify(message, asList)}\n\n`;
   /** What comes with a position counts as heard up to there; of what came before, only the end has one. */
   const placed = (text: string) => `id: ${watched.position}\n${text}`;
   const stop = watched.listen((message) => {

@@ -265,6 +265,7 @@ async function attempt(
     }),
     ...{ keepers, folder, watch, trainer, standing, notes, keep: options.keep },
     writers: job.ui === undefined ? [writer] : [writer, job.ui],
+    onEpoch: (checkpoint) => job.ui?.weights(checkpoint, job.data.train.inputShape),
   });
   const kept = `heddle train --resume ${folder.path} goes on`;
   if (status === 'interrupted') {

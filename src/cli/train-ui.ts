@@ -10,6 +10,7 @@ import type { Session } from './session.ts';
 import { aborted } from './signals.ts';
 import type { RunEvent, Sink } from './sinks.ts';
 import { type MoreFacts, runFacts } from './watch-facts.ts';
+import { filtersIn } from './watch-filters.ts';
 import { replayFrom } from './watch-folder.ts';
 import { createWatched, type Watched } from './watched.ts';
 
@@ -19,6 +20,8 @@ export interface TrainUi extends Pick<Watched, 'event' | 'close' | 'status' | 'n
   readonly address: string;
   /** The run is this one; of one that goes on, its folder has what came before. */
   begin(run: RunEvent, facts: MoreFacts, before?: RunRecord): void;
+  /** An epoch has ended with this checkpoint; `input` is the shape of a row of the data. */
+  weights(checkpoint: Uint8Array, input: readonly number[]): void;
 }
 
 /** The options that it has. */
@@ -29,6 +32,9 @@ export interface UiOptions {
 
 /** How long a page that was reloaded may take to come again, in ms. */
 const reload = 3000;
+
+/** Weights are shown at most so often, in ms. */
+const pictureInterval = 500;
 
 /** What a user can do about a run that failed. */
 function todoOf(code: string, folder: string | undefined): string {
@@ -59,6 +65,7 @@ export async function withUi(
   const routes = pageRoutes(true).set('/events', events.handler);
   const server = await serve(routes, { port: uiPort, flag: '--ui-port' });
   let folder: string | undefined;
+  let shown = Number.NEGATIVE_INFINITY;
   const page: TrainUi = {
     ...watched,
     // `progress` has every step's loss, in their order.
@@ -68,6 +75,14 @@ export async function withUi(
       folder = run.run;
       if (before !== undefined) replayFrom(folder, before, watched)();
       watched.begin(runFacts(run, facts));
+    },
+    weights(checkpoint, input) {
+      const due = events.clients > 0 && performance.now() - shown >= pictureInterval;
+      if (due) shown = performance.now();
+      watched.picture(() => {
+        const filters = filtersIn(checkpoint, input);
+        return filters && { type: 'filters', filters };
+      }, due);
     },
   };
   try {

@@ -8,6 +8,8 @@ import type { CliEvent, Sink } from './sinks.ts';
 
 /** What goes wrong, as the page shows it. */
 export type Trouble = Extract<Message, { type: 'error' }>;
+/** The first layer's weights. */
+export type Picture = Extract<Message, { type: 'filters' }>;
 type Epoch = Extract<Message, { type: 'epoch' }>;
 type Steps = Extract<Message, { type: 'steps' }>;
 
@@ -17,6 +19,8 @@ export interface Watched extends Sink {
   begin(run: RunFacts): void;
   status(status: Status, text: string): void;
   notice(text: string): void;
+  /** Something to look at, made when it is told, and for who comes late; the one before is forgotten. */
+  picture(make: () => Picture | undefined, now: boolean): void;
   fail(trouble: Trouble): void;
   /** Tells of each message from now on; the function that it returns ends that. */
   listen(told: (message: Message) => void): () => void;
@@ -67,6 +71,7 @@ export function createWatched(now = () => performance.now()): Watched {
   let newest: Epoch | undefined;
   let run: RunFacts | undefined;
   let trouble: Trouble | undefined;
+  let picture: () => Picture | undefined = () => undefined;
   let state: Extract<Message, { type: 'status' }> = {
     type: 'status',
     status: 'loading',
@@ -164,6 +169,11 @@ export function createWatched(now = () => performance.now()): Watched {
     },
     status: setState,
     notice: (text) => tell({ type: 'notice', text }),
+    picture(make, soon) {
+      picture = make;
+      const made = soon ? make() : undefined;
+      if (made !== undefined) tell(made);
+    },
     fail(found) {
       flush();
       trouble = found;
@@ -178,9 +188,11 @@ export function createWatched(now = () => performance.now()): Watched {
       flush();
       const [, whose, step, epoch] = /^(\w+)\.(\d{1,15})\.(\d{1,15})$/.exec(position ?? '') ?? [];
       const heard = whose === self;
+      const made = picture();
       return [
         ...(run !== undefined && !heard ? [{ type: 'run', run } as const] : []),
         ...since(heard ? Number(step) : 0, heard ? Number(epoch) : 0),
+        ...(made === undefined ? [] : [made]),
         ...(trouble === undefined ? [] : [trouble]),
         state,
       ];

@@ -34,6 +34,10 @@ function revive(message: Message): Message {
       validation: { ...validation, loss: finite(loss), accuracy: finite(accuracy) },
     };
   }
+  if (message.type === 'filters') {
+    const { filters } = message;
+    return { ...message, filters: { ...filters, values: Float32Array.from(filters.values) } };
+  }
   return message;
 }
 

@@ -1,45 +1,18 @@
-// `heddle ui` and `heddle train --ui` as processes, and what they are made of where a process shows too little.
+// `heddle ui` and `heddle train --ui` as processes.
 
-import { appendFileSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { build } from '../../scripts/setup/project.mjs';
-import { tailOf } from '../../src/cli/tail.ts';
-import { type TrainUi, withUi } from '../../src/cli/train-ui.ts';
-import { watchFolder } from '../../src/cli/watch-folder.ts';
-import { createWatched } from '../../src/cli/watched.ts';
-import { HeddleError } from '../../src/errors.ts';
 import type { Message } from '../../src/recipes/protocol.ts';
-import { freePort, heddle, records, someEvents, temporaryFolder } from './support.ts';
+import { hear, pointsOf, statusesOf } from './listen.ts';
+import { freePort, heddle, records, temporaryFolder } from './support.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 beforeAll(() => build()); // the page, unless it is what the sources say
-
-const messagesIn = (text: string): Message[] =>
-  text.split('\n').flatMap((line) => (line.startsWith('data: ') ? [JSON.parse(line.slice(6))] : []));
-
-/** Listens to a run until `enough`, or until the server ends the stream. */
-async function hear(url: string, enough: (heard: readonly Message[]) => boolean = () => false) {
-  const control = new AbortController();
-  const response = await fetch(url, { signal: control.signal });
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const piece of response.body ?? []) {
-    text += decoder.decode(piece, { stream: true });
-    const whole = messagesIn(text.slice(0, text.lastIndexOf('\n\n') + 2));
-    if (enough(whole)) break;
-  }
-  control.abort();
-  return messagesIn(text.slice(0, text.lastIndexOf('\n\n') + 2));
-}
-
-const statusesOf = (messages: readonly Message[]) =>
-  messages.flatMap((message) => (message.type === 'status' ? [message.status] : []));
-const pointsOf = (messages: readonly Message[]) =>
-  messages.flatMap((message) => (message.type === 'steps' ? message.steps : []));
 
 describe('heddle ui', () => {
   test.each([
@@ -117,7 +90,7 @@ describe('heddle train --ui', () => {
         early ??= hear(`${url}events`);
         page ??= fetch(url).then((response) => response.text());
         if (late !== undefined || (text.match(/"type":"epoch"/g)?.length ?? 0) < 3) return;
-        late = hear(`${url}events`, (heard) => pointsOf(heard).length > 0).finally(() =>
+        late = hear(`${url}events`, (heard) => statusesOf(heard).length > 0).finally(() =>
           child.kill('SIGINT'),
         );
       },
@@ -149,12 +122,18 @@ describe('heddle train --ui', () => {
     expect(epoch).toMatchObject({ epoch: 1, step: 94 });
     const counted = epoch?.validation.confusion.flat().reduce((a, b) => a + b, 0);
     expect(counted).toBe(1000);
+    const pictures = heard.filter((message) => message.type === 'filters');
+    expect(pictures[0]?.filters).toMatchObject({
+      ...{ label: 'linear_relu_stack.0.weight', count: 16, height: 28, width: 28 },
+      values: { length: 16 * 784 },
+    });
     expect(statusesOf(heard)).toContain('evaluating');
     expect(statusesOf(heard).at(-1)).toBe('stopped');
 
     const caught = (await late) ?? [];
     expect(caught[0]).toEqual(heard.find(({ type }) => type === 'run'));
     expect(pointsOf(caught)[0]).toEqual(points[0]);
+    expect(caught.some(({ type }) => type === 'filters')).toBe(true);
     expect(caught.filter(({ type }) => type === 'epoch').length).toBeGreaterThanOrEqual(3);
   });
 
@@ -198,197 +177,5 @@ describe('heddle train --ui', () => {
     expect(pointsOf(replayed).length).toBeGreaterThan(300);
     for (const point of pointsOf(replayed)) expect(known.get(point.step) ?? point).toEqual(point);
     expect(replayed.filter(({ type }) => type === 'epoch')).toHaveLength(60);
-  });
-});
-
-describe('withUi', () => {
-  /** A session that nobody has stopped, and what stops it. */
-  function sessionOf() {
-    const abort = new AbortController();
-    return { abort, session: { watch: { signal: abort.signal } as never } };
-  }
-  const addressOf = (page: TrainUi | undefined) => /http\S+/.exec(page?.address ?? '')?.[0] ?? '';
-  const options = { ui: true, uiPort: 0 };
-  const [run] = someEvents;
-  if (run?.type !== 'run') throw new Error('the run comes first');
-  const begin = (page: TrainUi | undefined) => page?.begin(run, { classes: ['a'], dispatches: 1, bytes: 1 });
-
-  test('on a terminal the page stays while somebody looks at it', async () => {
-    const { session } = sessionOf();
-    const said: string[] = [];
-    let heard: Promise<Message[]> | undefined;
-    const control = new AbortController();
-    const started = performance.now();
-    const code = await withUi(
-      options,
-      session,
-      async (page) => {
-        begin(page);
-        for (const event of someEvents.slice(1)) page?.event(event);
-        heard = hear(`${addressOf(page)}events`, (all) => statusesOf(all).includes('done'));
-        const stays = fetch(`${addressOf(page)}events`, { signal: control.signal });
-        await stays;
-        setTimeout(() => control.abort(), 200);
-        return 0;
-      },
-      { terminal: true, say: (line) => said.push(line) },
-    );
-    expect(code).toBe(0);
-    expect(said).toHaveLength(1);
-    expect(said[0]).toMatch(/^the page stays at http:\S+ until it is closed; Ctrl-C ends it\n$/);
-    expect(performance.now() - started).toBeGreaterThan(3000); // it might have been reloaded
-    expect((await heard)?.map(({ type }) => type)).toEqual(['run', 'epoch', 'status']);
-  });
-
-  test.each([
-    ['nobody looks at it', true, false],
-    ['there is no terminal', false, true],
-  ])('it ends with the run when %s', async (_, terminal, looks) => {
-    const { session } = sessionOf();
-    let heard: Promise<unknown> | undefined;
-    const code = await withUi(
-      options,
-      session,
-      async (page) => {
-        if (looks) {
-          const response = await fetch(`${addressOf(page)}events`);
-          heard = response.text();
-        }
-        return 0;
-      },
-      { terminal, say: () => expect.unreachable() },
-    );
-    expect(code).toBe(0);
-    await heard;
-  });
-
-  test('Ctrl-C ends a page that stays, and leaves the exit code as it was', async () => {
-    const { session, abort } = sessionOf();
-    let heard: Promise<string> | undefined;
-    const code = await withUi(
-      options,
-      session,
-      async (page) => {
-        const response = await fetch(`${addressOf(page)}events`);
-        heard = response.text();
-        return 0;
-      },
-      { terminal: true, say: () => abort.abort() },
-    );
-    expect(code).toBe(0);
-    expect(await heard).toContain('"type":"status"');
-  });
-
-  test('a run that fails says so on its page, which ends', async () => {
-    const { session } = sessionOf();
-    let heard: Promise<string> | undefined;
-    const failing = withUi(
-      options,
-      session,
-      async (page) => {
-        begin(page);
-        const response = await fetch(`${addressOf(page)}events`);
-        heard = response.text();
-        throw new HeddleError('diverged', 'the loss of step 3 is NaN');
-      },
-      { terminal: true },
-    );
-    await expect(failing).rejects.toThrow('the loss of step 3 is NaN');
-    const messages = messagesIn((await heard) ?? '');
-    expect(messages.at(-2)).toEqual({
-      ...{ type: 'error', code: 'diverged', message: 'the loss of step 3 is NaN' },
-      todo: 'A smaller learning rate may help; runs/x has the last good checkpoint.',
-    });
-    expect(messages.at(-1)).toMatchObject({ status: 'failed' });
-  });
-});
-
-describe('a folder that is watched', () => {
-  const line = (event: object) => `${JSON.stringify(event)}\n`;
-  const step = (n: number, loss: number | null = 1 / n) =>
-    line({ type: 'step', epoch: 1, step: n, samples: 64 * n, loss, lr: 0.1 });
-
-  function folder() {
-    const run = join(temporaryFolder(), 'run');
-    mkdirSync(run);
-    const options = { model: 'mlp', dataset: 'synthetic', batchSize: 64, hidden: [16], epochs: 2, seed: 0 };
-    const record = (status: string, error?: string) =>
-      writeFileSync(join(run, 'run.json'), JSON.stringify({ status, error, classes: 10, options }));
-    const own = (pid: number) =>
-      writeFileSync(join(run, 'lock.json'), JSON.stringify({ pid, host: 'elsewhere' }));
-    record('running');
-    const log = join(run, 'events.jsonl');
-    writeFileSync(log, line({ ...someEvents[0], options }));
-    return { run, log, record, own };
-  }
-
-  test('is told as it grows, torn and strange lines left out', async () => {
-    const { run, log, record, own } = folder();
-    own(1);
-    appendFileSync(
-      log,
-      `${step(1)}{"type":"step"}\nnonsense\n${line({ type: 'other' })}${step(2, null)}{"type":"st`,
-    );
-    const watched = createWatched();
-    const stop = watchFolder(run, watched);
-    const told: Message[] = [];
-    watched.listen((message) => told.push(message));
-    const before = watched.backlog();
-    expect(before.map(({ type }) => type)).toEqual(['run', 'steps', 'status']);
-    expect(before[0]).toMatchObject({
-      run: { folder: run, classes: { length: 10 }, model: '784-512-512-10' },
-    });
-    expect(pointsOf(before)).toEqual([
-      { step: 1, epoch: 1, loss: 1, lr: 0.1 },
-      { step: 2, epoch: 1, loss: Number.NaN, lr: 0.1 },
-    ]);
-    expect(statusesOf(before)).toEqual(['training']);
-    appendFileSync(log, `ep"}\n${step(3)}`);
-    const validation = { loss: 2, accuracy: 0.5 };
-    const epoch = { type: 'epoch', epoch: 1, seconds: 1, samplesPerSecond: 1, train: { loss: 2 } };
-    appendFileSync(log, line({ ...epoch, validation }));
-    record('interrupted');
-    await vi.waitFor(() => expect(statusesOf(told)).toEqual(['stopped']), { timeout: 5000 });
-    expect(pointsOf(told).map((point) => point.step)).toEqual([3]);
-    expect(told.find(({ type }) => type === 'epoch')).toMatchObject({
-      validation: { ...validation, confusion: [], ranks: [] },
-    });
-    stop();
-  });
-
-  test.each([
-    ['done', undefined, 'done', ''],
-    ['interrupted', undefined, 'stopped', 'goes on'],
-    ['failed', 'the disk is full', 'failed', 'the disk is full'],
-    ['running', undefined, 'stopped', 'process is gone'],
-  ])('of a run that is %s (%s) says so', (status, error, found, text) => {
-    const { run, record } = folder();
-    record(status, error);
-    const watched = createWatched();
-    watchFolder(run, watched)();
-    expect(watched.backlog().at(-1)).toEqual({
-      ...{ type: 'status', status: found },
-      text: expect.stringContaining(text),
-    });
-  });
-
-  test('a file’s lines come once, and anew when another takes its place', () => {
-    const path = join(temporaryFolder(), 'log');
-    const lines = tailOf(path);
-    const next = () => [...lines()];
-    expect(next()).toEqual([]);
-    writeFileSync(path, 'one\ntwo\nthr');
-    expect(next()).toEqual(['one', 'two']);
-    expect(next()).toEqual([]);
-    appendFileSync(path, 'é'.slice(0, 1));
-    appendFileSync(path, '\n\nfour\n');
-    expect(next()).toEqual(['thré', '', 'four']);
-    writeFileSync(path, 'new\n');
-    expect(next()).toEqual(['new']);
-    const long = 'x'.repeat(3 << 20);
-    appendFileSync(path, `${'short\n'.repeat(500_000)}${long}`);
-    expect(next()).toHaveLength(500_000);
-    appendFileSync(path, '\nafter\n');
-    expect(next().at(-1)).toBe('after');
   });
 });

@@ -3,7 +3,9 @@
 import { expect, test } from 'vitest';
 import type { CliEvent } from '../../src/cli/sinks.ts';
 import { runFacts } from '../../src/cli/watch-facts.ts';
+import { filtersIn } from '../../src/cli/watch-filters.ts';
 import { createWatched, type Watched } from '../../src/cli/watched.ts';
+import { encodeCheckpoint } from '../../src/io/checkpoint.ts';
 import type { Message, RunFacts } from '../../src/recipes/protocol.ts';
 import { someEvents } from './support.ts';
 
@@ -162,6 +164,36 @@ test('what is kept of a long run is bounded, and spans all of it', () => {
   expect(kept.length).toBeLessThanOrEqual(1025);
   expect(kept.map(({ validation }) => validation.confusion.length).slice(-2)).toEqual([0, 30]);
   expect(JSON.stringify(all).length).toBeLessThan(1_000_000);
+});
+
+test('the first layer’s weights are images where they can be', () => {
+  const state = { steps: 1, draws: 1, epochs: 0, seed: 0, optimizer: { kind: 'sgd', groups: [] } };
+  const file = (shape: number[], bias = 'a.bias') => {
+    const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i);
+    const weights = new Map([
+      [bias, { shape: [3], data: new Float32Array(3) }],
+      ['b.weight', { shape, data }],
+    ]);
+    return encodeCheckpoint({ weights, optimizer: new Map(), state, notes: new Map() });
+  };
+  expect(filtersIn(file([2, 6]), [1, 2, 3])).toEqual({
+    ...{ label: 'b.weight', count: 2, height: 2, width: 3 },
+    values: Float32Array.from({ length: 12 }, (_, i) => i),
+  });
+  expect(filtersIn(file([40, 3, 5, 5]), [3, 32, 32])).toMatchObject({ count: 64, height: 5, width: 5 });
+  expect(filtersIn(file([2, 18]), [3, 2, 3])).toBeUndefined();
+  expect(filtersIn(file([7]), [1, 2, 3])).toBeUndefined();
+});
+
+test('a picture is made for who looks, and the last one for who comes late', () => {
+  const { watched, told } = scene();
+  const values = Float32Array.of(1);
+  const picture = (label: string) => () =>
+    ({ type: 'filters', filters: { label, count: 1, height: 1, width: 1, values } }) as const;
+  watched.picture(picture('a'), true);
+  watched.picture(picture('b'), false);
+  expect(told).toEqual([picture('a')()]);
+  expect(watched.backlog()[0]).toEqual(picture('b')());
 });
 
 test('the end is told once, and what went wrong stays to be read', () => {

@@ -48,13 +48,16 @@ test('messages come as they were, losses that are not finite too', () => {
   say({ type: 'steps', steps: [point, { ...point, step: 2, loss: 0.5 }], ...rates });
   say(epoch);
   say('{"type":"st');
+  const filters = { label: '1.weight', count: 1, height: 1, width: 2 };
+  say({ type: 'filters', filters: { ...filters, values: [0.5, -1] } });
   expect(told).toEqual([
     { type: 'steps', steps: [point, { ...point, step: 2, loss: 0.5 }], ...rates },
     { ...epoch, trainLoss: Number.NaN },
+    { type: 'filters', filters: { ...filters, values: Float32Array.of(0.5, -1) } },
   ]);
   leave();
   say(status('training'));
-  expect(told).toHaveLength(2);
+  expect(told).toHaveLength(3);
 });
 
 test('a run that falls silent is told of once, until it is heard again', () => {
