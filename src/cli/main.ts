@@ -18,6 +18,7 @@ import { watchSignals } from './signals.ts';
 import { registerSweep } from './sweep.ts';
 import { registerTrain } from './train.ts';
 import { registerTune } from './tune.ts';
+import { registerUi } from './ui.ts';
 import { heddleVersion } from './versions.ts';
 
 const overview = `
@@ -49,6 +50,7 @@ registerRuns(program, session);
 registerPlan(program, session);
 registerTune(program, session);
 registerBench(program, session);
+registerUi(program, session);
 
 function fail(error: unknown): number {
   const name = process.argv[2];

@@ -8,7 +8,7 @@ import { modelNames } from '../recipes/model.ts';
 import { optimizerNames } from '../recipes/optimizer.ts';
 import { nonFiniteWays } from '../recipes/record.ts';
 import { scheduleSpec } from './schedule.ts';
-import { decimal, duration, oneOf, positiveNumber, wholeNumber } from './values.ts';
+import { decimal, duration, oneOf, portNumber, positiveNumber, wholeNumber } from './values.ts';
 
 const atLeastZero = v.pipe(
   v.string(),
@@ -96,6 +96,8 @@ const fields = {
   patience: v.exactOptional(wholeNumber(1)),
   maxTime: v.exactOptional(duration),
   onNan: v.optional(oneOf(...nonFiniteWays), 'stop'),
+  ui: v.exactOptional(v.boolean()),
+  uiPort: v.exactOptional(portNumber),
 };
 
 /** Options of `heddle train`. */
@@ -232,6 +234,8 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   patience: ['--patience <n>', 'stop after n epochs without a better test accuracy'],
   maxTime: ['--max-time <time>', 'stop in order after so long, e.g. 90s, 30m, 2h; --resume goes on'],
   onNan: ['--on-nan <what>', 'stop; restore (last checkpoint, half the learning rate); ignore', 'stop'],
+  ui: ['--ui', 'show the run live in a page of this machine'],
+  uiPort: ['--ui-port <n>', 'its port; 0: a free one (default: 8417, or a free one)'],
   budget: ['--budget <seconds>', 'compile no further variants after so long', '60'],
   forget: ['--forget', 'go back to the untuned variants'],
   weights: ['--weights <name>', 'last, or best: those with the best test accuracy', 'last'],

@@ -100,3 +100,11 @@ export function watchSignals(host: Host = thisProcess): SignalWatch {
     },
   };
 }
+
+/** Resolves when a signal is aborted, or has been. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

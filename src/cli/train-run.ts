@@ -37,6 +37,7 @@ import { isCheckpointFile, readRunFile } from './run-record.ts';
 import { makeSchedule } from './schedule.ts';
 import type { Session } from './session.ts';
 import { type Sink, textSink } from './sinks.ts';
+import type { TrainUi } from './train-ui.ts';
 import { variantNotice } from './tuning.ts';
 
 /** What is to be trained. */
@@ -50,6 +51,8 @@ export interface Job {
   readonly resumed?: Resumed;
   /** Weights to begin with. */
   readonly init?: ReadonlyMap<string, NamedTensor>;
+  /** A page that shows it. */
+  readonly ui?: TrainUi;
 }
 
 /** Faults of one kind in a row, without a checkpoint between them, after which a run gives up. */
@@ -121,6 +124,11 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
   }
   const run = runEvent(job, machine, trainer, folder.path);
   const keepRecord = recordKeeper(folder, run, job.data, resumed);
+  const { ui } = job;
+  const tell = (line: string) => {
+    notice(line);
+    ui?.notice(line);
+  };
   const notes = new Map([
     [recordNote, JSON.stringify(recordOf(run, job.data.train.classes, dataSum(job.data)))],
   ]);
@@ -141,11 +149,15 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
     keepRecord('running');
     keepers = openKeepers(folder, trainer.steps);
     for (const sink of [...keepers.sinks, writer]) sink.event(run);
+    const { classes } = job.data.train;
+    const facts = { classes, dispatches: dispatches.length, bytes: machine.device.bytes };
+    ui?.begin(run, facts, resumed?.record);
 
     for (const faults = { diverged: 0, 'device-lost': 0, at: trainer.steps }; ; ) {
       try {
         const outcome = await attempt(job, { trainer, folder, keepers, writer, standing, notes, started });
         keepRecord(outcome.status);
+        if (outcome.status === 'interrupted') ui?.status('stopped', `the run was stopped: ${folder.path}`);
         return outcome.code;
       } catch (error) {
         const code = error instanceof HeddleError ? error.code : undefined;
@@ -156,7 +168,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
         const last = ++faults[code] >= mostFaults;
         if (code === 'device-lost') {
           if (last) throw givenUp(error as HeddleError, folder, saved.steps);
-          notice(`${(error as HeddleError).message}; opening it again, to go on after step ${saved.steps}`);
+          tell(`${(error as HeddleError).message}; opening it again, to go on after step ${saved.steps}`);
           trainer.destroy();
           current.close();
           current = await openMachine(options);
@@ -172,7 +184,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
         standing = await goBack(saved.bytes, trainer, folder);
         keepers.rewind(saved.steps);
         for (const group of trainer.optimizer.groups) group.lr /= 2;
-        notice(`${found.message} Back to step ${saved.steps}, with half the learning rate`);
+        tell(`${found.message} Back to step ${saved.steps}, with half the learning rate`);
       }
     }
   } catch (error) {
@@ -258,16 +270,11 @@ async function attempt(
       stop: () => stale() || late(),
       signal: watch.signal,
     }),
-    onEpoch: keepers.weights,
-    ...{
-      keepers: keepers.sinks,
-      writers: [writer],
-      folder,
-      watch,
-      trainer,
-      standing,
-      notes,
-      keep: options.keep,
+    ...{ keepers: keepers.sinks, folder, watch, trainer, standing, notes, keep: options.keep },
+    writers: job.ui === undefined ? [writer] : [writer, job.ui],
+    onEpoch(checkpoint, steps) {
+      keepers.weights(checkpoint, steps);
+      job.ui?.weights(checkpoint, job.data.train.inputShape);
     },
   });
   const kept = `heddle train --resume ${folder.path} goes on`;

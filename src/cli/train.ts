@@ -16,6 +16,7 @@ import { scheduleHelp } from './schedule-kinds.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
 import { trainRun } from './train-run.ts';
+import { type TrainUi, withUi } from './train-ui.ts';
 
 const examples = `
 ${scheduleHelp}
@@ -33,6 +34,7 @@ Examples:
   heddle train --init theirs.safetensors --init-prefix module.=linear_relu_stack.
   heddle train --dataset synthetic --epochs 1       without data or network
   heddle train --dataset ./flowers --shuffle        PNG images in ./flowers/train/CLASS, ./flowers/test/CLASS
+  heddle train --ui                                 shows the run in a page of this machine
   heddle train --json | jq 'select(.type == "epoch").validation.accuracy'`;
 
 /** Adds the command to the program. */
@@ -46,7 +48,10 @@ export function registerTrain(program: Command, session: Session): void {
       const given = new Set(Object.keys(raw).filter((name) => command.getOptionValueSource(name) === 'cli'));
       const run = takeUpRun(options, given);
       const optimizer = optimizerFor(run.options);
-      session.exitCode = await train({ ...run.options, lr: optimizer.lr }, run.resumed, optimizer, session);
+      const trained = { ...run.options, lr: optimizer.lr };
+      session.exitCode = await withUi(options, session, (ui) =>
+        train(trained, run.resumed, optimizer, session, ui),
+      );
     });
   declareTrain(command);
 }
@@ -59,7 +64,7 @@ export function declareTrain(command: Command): void {
   declare(command, ['clipNorm', 'clipValue', 'limit']);
   declare(command, ['out', 'resume', 'init', 'initPrefix', 'initPartial', 'checkpointEvery', 'keep']);
   declare(command, ['patience', 'maxTime', 'onNan']);
-  declare(command, ['logEvery', 'json', 'format', 'adapter', 'plain', 'kernels']);
+  declare(command, ['logEvery', 'json', 'format', 'ui', 'uiPort', 'adapter', 'plain', 'kernels']);
 }
 
 /** What commander collected, checked by itself: without a run to go on with, data or a GPU. Throws `usage`. */
@@ -93,6 +98,7 @@ async function train(
   resumed: Resumed | undefined,
   optimizer: optim.Optimizer,
   session: Session,
+  ui: TrainUi | undefined,
 ): Promise<number> {
   const clipping = clippingFor(options);
   if (resumed !== undefined && resumed.state.epochs >= options.epochs) {
@@ -115,7 +121,8 @@ async function train(
     process.stderr.write(introduction(machine, data, shape));
     process.stderr.write(`${machine.notice}${orderNotice(options)}`);
     if (resumed !== undefined) process.stderr.write(resumptionNotice(machine, resumed, options));
-    const start = { ...(resumed && { resumed }), ...(init && { init }) };
+    if (ui !== undefined) process.stderr.write(ui.address);
+    const start = { ...(resumed && { resumed }), ...(init && { init }), ...(ui && { ui }) };
     return await trainRun({ options, optimizer, clipping, data, shape, session, ...start }, machine);
   } finally {
     machine.close();

@@ -54,3 +54,13 @@ export const duration = v.pipe(
   v.transform((text) => Number.parseFloat(text) * (text.endsWith('h') ? 3600 : text.endsWith('m') ? 60 : 1)),
   v.check((seconds) => seconds > 0 && seconds < 2 ** 31, span),
 );
+
+const port = 'a port from 0 to 65535 (0: a free one)';
+
+/** A TCP port. */
+export const portNumber = v.pipe(
+  v.string(),
+  v.regex(/^\d{1,5}$/, port),
+  v.transform(Number),
+  v.maxValue(65535, port),
+);

@@ -85,7 +85,7 @@ export function parseRecord(where: string, text: string): RunRecord {
 /** Options that a resumed run may have others of: what training makes of the others does not depend on them. */
 export const freeOptions: ReadonlySet<string> = new Set([
   ...['epochs', 'maxTime', 'patience', 'resume', 'out', 'data', 'adapter', 'kernels', 'onNan'],
-  ...['json', 'format', 'logEvery', 'checkpointEvery', 'keep'],
+  ...['json', 'format', 'logEvery', 'checkpointEvery', 'keep', 'ui', 'uiPort'],
 ]);
 
 /** The adapter, as far as a run needs to remember it. */

@@ -27,6 +27,8 @@ export interface ProgressEvent {
   readonly loss: number;
   /** Rate since the phase began, in samples a second. */
   readonly samplesPerSecond: number;
+  /** Of training: the losses of the chunk's steps, the number of the first of them, the learning rate of the last. */
+  readonly steps?: { readonly first: number; readonly losses: readonly number[]; readonly lr: number };
 }
 
 /** The result of evaluating a data set. */

@@ -148,6 +148,8 @@ export async function* trainEpochs(
         stepSeconds.push(chunk.seconds / chunk.steps);
         const bits = new Uint32Array(chunk.results.buffer);
         let samples = 0;
+        let newest = submitted[0] as SubmittedStep;
+        const { step: first } = newest;
         for (const [i, loss] of chunk.results.entries()) {
           const one = submitted.shift() as SubmittedStep;
           if (options.onNonFinite !== 'ignore') refuseBroken(loss, bits[i] as number, one, epoch);
@@ -155,6 +157,7 @@ export async function* trainEpochs(
           begun.loss = Number.isFinite(lossSum) ? lossSum : null;
           begun.losses++;
           samples = one.samples;
+          newest = one;
           const { step, index, lr } = one;
           if (index % logEvery === 0) yield { type: 'step', epoch, step, samples, loss, lr };
         }
@@ -167,6 +170,7 @@ export async function* trainEpochs(
           batches: train.batches,
           loss: chunk.results.at(-1) as number,
           samplesPerSecond: samples / begun.seconds,
+          steps: { first, losses: [...chunk.results], lr: newest.lr },
         };
       }
       if (!pause || begun.batches === of.batches) break;

@@ -1,6 +1,6 @@
 // Where messages come from: a worker of the page that trains, or a run in Node that is watched.
 
-import type { Command, Message } from './protocol.ts';
+import type { Command, Message } from '../recipes/protocol.ts';
 
 /** The other end of the protocol. */
 export interface Source {

@@ -1,7 +1,7 @@
 // The worker under test from Node's side: a page of its own in a browser, commands in, messages out.
 
 import type { Browser } from 'playwright';
-import type { Command, Message, Settings } from '../../src/web/protocol.ts';
+import type { Command, Message, Settings } from '../../src/recipes/protocol.ts';
 import { openPage } from '../browser/chromium.ts';
 import { decode, encode } from './coding.ts';
 import type { Faults } from './faults.ts';

@@ -7,7 +7,7 @@ import { messageOf } from '../../errors.ts';
 import { type ClassDataset, datasets } from '../../index.ts';
 import { browserStore } from '../../platform/browser-store.ts';
 import type { Bytes, DownloadProgress, FileSet, FileStore } from '../../platform/files.ts';
-import type { DroppedFile, Message, Settings } from '../protocol.ts';
+import type { DroppedFile, Message, Settings } from '../../recipes/protocol.ts';
 import { recognise } from './dropped.ts';
 import { every } from './pace.ts';
 

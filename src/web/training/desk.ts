@@ -3,7 +3,7 @@
 import { messageOf } from '../../errors.ts';
 import { canProfile, type Device, HeddleError, openDevice, probabilities } from '../../index.ts';
 import type { FileStore } from '../../platform/files.ts';
-import type { Command, Judged, Message } from '../protocol.ts';
+import type { Command, Judged, Message } from '../../recipes/protocol.ts';
 import { createDataRoom } from './data.ts';
 import { makeFile, needsRest } from './files.ts';
 import { activationsOf, type Made } from './forward.ts';

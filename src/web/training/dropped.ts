@@ -4,7 +4,7 @@ import { messageOf } from '../../errors.ts';
 import { HeddleError } from '../../index.ts';
 import { gunzip } from '../../platform/browser-gunzip.ts';
 import { type Bytes, type FileEntry, type FileSet, isGzip, verifyFile } from '../../platform/files.ts';
-import type { DroppedFile } from '../protocol.ts';
+import type { DroppedFile } from '../../recipes/protocol.ts';
 
 /** The file's content unpacked, as far as the longest file of a set goes. Throws `data`. */
 const unpack = (name: string, content: Bytes, { files }: FileSet) =>

@@ -3,10 +3,10 @@
 
 import { canProfile, encodeOnnx, encodeSafetensors, type Span } from '../../index.ts';
 import type { NamedTensor } from '../../io/safetensors.ts';
+import type { FileKind } from '../../recipes/protocol.ts';
 import { recordNote } from '../../recipes/record.ts';
 import { notesOf, type Standing } from '../../recipes/standing.ts';
 import { traceOf } from '../../recipes/trace.ts';
-import type { FileKind } from '../protocol.ts';
 import { recordTextOf, type Setup } from './setup.ts';
 
 /** A file for the user. */

@@ -2,7 +2,7 @@
 // Pure functions on logits.
 
 import { type ClassDataset, probabilities } from '../../index.ts';
-import type { Judged } from '../protocol.ts';
+import type { Judged } from '../../recipes/protocol.ts';
 
 /** Of each image the class that it is taken for, and how sure that is, 0…1. */
 export interface Judgement {

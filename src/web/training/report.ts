@@ -2,8 +2,8 @@
 // Never waits where training would wait with it.
 
 import type { EpochEvent, ProgressEvent, Span, StepEvent } from '../../index.ts';
+import type { Message, Settings, Status } from '../../recipes/protocol.ts';
 import { count } from '../../recipes/units.ts';
-import type { Message, Settings, Status } from '../protocol.ts';
 import { type Judgement, judge, mistakesOf } from './judge.ts';
 import { every } from './pace.ts';
 import { type Setup, testLoader } from './setup.ts';

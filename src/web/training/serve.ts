@@ -1,6 +1,6 @@
 // The desk at the other end of a worker's messages.
 
-import type { Command, Message } from '../protocol.ts';
+import type { Command, Message } from '../../recipes/protocol.ts';
 import { createDesk } from './desk.ts';
 
 /** Takes commands from whoever made this worker, and says that it is ready. */

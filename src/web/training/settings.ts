@@ -5,8 +5,8 @@ import * as v from 'valibot';
 import { HeddleError } from '../../index.ts';
 import { modelNames } from '../../recipes/model.ts';
 import { optimizerNames } from '../../recipes/optimizer.ts';
+import type { Settings } from '../../recipes/protocol.ts';
 import { freeOptions, type RunRecord } from '../../recipes/record.ts';
-import type { Settings } from '../protocol.ts';
 
 /** Options of `heddle train` that a run's numbers follow from, as its record has them. */
 export type RunOptions = Omit<

@@ -21,9 +21,9 @@ import { createGenerator } from '../../random/generator.ts';
 import { augmentation } from '../../recipes/augment.ts';
 import { buildModel, modelText, refuseTooLarge, type Shape } from '../../recipes/model.ts';
 import { clippingFor, optimizerFor } from '../../recipes/optimizer.ts';
+import type { RunFacts, Settings } from '../../recipes/protocol.ts';
 import { adapterFacts, parseRecord, type RunRecord, recordNote, recordOf } from '../../recipes/record.ts';
 import { knownVariants, variantsUsed } from '../../recipes/variants.ts';
-import type { RunFacts, Settings } from '../protocol.ts';
 import { type Data, dataSum } from './data.ts';
 import { checkSettings, optionsOf, type RunOptions, takeUp } from './settings.ts';
 

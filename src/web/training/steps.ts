@@ -1,7 +1,7 @@
 // Gathers the losses of steps, and tells the page of some at a time: at most ten times a second. Pure but for `tell`.
 
 import type { ProgressEvent, StepEvent } from '../../index.ts';
-import type { Message, StepPoint } from '../protocol.ts';
+import type { Message, StepPoint } from '../../recipes/protocol.ts';
 import { createPace, every } from './pace.ts';
 
 /** Ten times a second. */

@@ -2,7 +2,7 @@
 
 import type { Layer } from '../../nn/layer.ts';
 import { namedParameters } from '../../nn/parameters.ts';
-import type { Tiles } from '../protocol.ts';
+import type { Tiles } from '../../recipes/protocol.ts';
 import type { Made } from './forward.ts';
 
 const mostFilters = 64;

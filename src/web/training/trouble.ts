@@ -2,7 +2,7 @@
 
 import { messageOf } from '../../errors.ts';
 import { type ErrorCode, HeddleError } from '../../index.ts';
-import type { Message } from '../protocol.ts';
+import type { Message } from '../../recipes/protocol.ts';
 
 const again = 'Start again; if it comes back, reload the page, and update browser and graphics driver.';
 

@@ -88,6 +88,8 @@ export interface RunFacts {
   readonly bytes: number;
   /** The run's folder, of one in Node. */
   readonly folder?: string;
+  /** Of a run in Node whose data set is none that `settings` can name: what its user called it, e.g. `./flowers`. */
+  readonly dataset?: string;
 }
 
 /** A step's loss. */
