@@ -71,7 +71,7 @@ export const AccuracyChart = memo(({ runs, theme, reference }: Omit<ChartProps, 
     <Panel
       name="accuracy"
       title="Test accuracy"
-      note={Number.isFinite(best) ? `best ${percent(best)}` : undefined}
+      note={Number.isFinite(best) ? `by epoch, best ${percent(best)}` : 'by epoch'}
       table={() => <AccuracyTable runs={shown} />}
     >
       <Plot
@@ -80,7 +80,7 @@ export const AccuracyChart = memo(({ runs, theme, reference }: Omit<ChartProps, 
         series={series}
         data={data}
         range={[1, last]}
-        yText={(value) => percent(value, 0)}
+        yText={(value, digits) => percent(value, Math.max(0, digits - 2))}
         onCursor={(epoch) => pointer.tell(epoch)}
       />
       <Legend entries={entries} pointer={pointer} unit="epoch" />

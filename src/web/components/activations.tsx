@@ -87,7 +87,7 @@ export const ActivationsPanel = memo((props: ActivationsProps) => {
                   tiles={layer}
                   theme={theme}
                   most={64 * (layer.height * layer.width === 1 ? 64 : 1)}
-                  ratio={10}
+                  ratio={16}
                 />
               </li>
             ))}

@@ -52,7 +52,7 @@ export const Confusion = memo(({ validation, classes, target, predicted, onCell 
     const strength = Math.round(100 * (row === column ? share ** 2 : Math.sqrt(share)));
     const text = `${name(row)} taken for ${name(column)}: ${n}`;
     const own = {
-      class: `cell ${row === column ? 'hit' : 'miss'} ${strength > 55 ? 'strong' : ''}`,
+      class: `cell ${row === column ? 'hit' : 'miss'} ${strength > (row === column ? 82 : 55) ? 'strong' : ''}`,
       style: { '--strength': `${strength}%` },
     };
     const shown = n === 0 ? '' : String(n);

@@ -25,6 +25,9 @@ interface ControlsProps {
   readonly lr: number;
 }
 
+/** Whether the settings may take their room from the start: on a narrow screen the training is seen first. */
+const roomy = matchMedia('(min-width: 761px)').matches;
+
 /** Settings after a change, with what follows from it. */
 function changed(settings: Settings, change: Partial<Settings>): Settings {
   const next = { ...settings, ...change };
@@ -73,117 +76,127 @@ export function Controls({ state, session, lr }: ControlsProps) {
             ×2
           </button>
         </div>
-        {running && <p class="hint">takes effect at the next step; now {rate(lr)}</p>}
+        {running && <p class="hint">now {rate(lr)}; a change takes effect at once</p>}
       </fieldset>
-      <fieldset>
-        <legend>
+      <details open={roomy}>
+        <summary>
           Settings
           {waits && <em> for the next start</em>}
-        </legend>
-        <label class="field wide">
-          <span>preset</span>
-          <select
-            value=""
-            onChange={(event) => {
-              const preset = presets.find(([name]) => name === event.currentTarget.value);
-              if (preset !== undefined)
-                set({ ...defaults, ...preset[1], lr: preset[1].lr ?? usualLr[preset[1].optimizer ?? 'sgd'] });
-              event.currentTarget.value = '';
-            }}
-          >
-            <option value="">choose…</option>
-            {presets.map(([name]) => (
-              <option key={name} value={name}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
-        <ChoiceField
-          label="data"
-          value={settings.dataset}
-          titles={datasetTitles}
-          onValue={(dataset) => set({ dataset })}
-        />
-        <ChoiceField
-          label="model"
-          value={settings.model}
-          titles={modelTitles}
-          onValue={(model) => set({ model })}
-        />
-        {settings.model === 'mlp' && (
-          <TextField
-            label="hidden sizes"
-            value={textOf(settings.hidden)}
-            read={readers.hidden}
-            placeholder="none"
-            onValue={(hidden) => set({ hidden })}
+        </summary>
+        <fieldset aria-label="Settings">
+          <label class="field wide">
+            <span>preset</span>
+            <select
+              value=""
+              onChange={(event) => {
+                const preset = presets.find(([name]) => name === event.currentTarget.value);
+                if (preset !== undefined)
+                  set({
+                    ...defaults,
+                    ...preset[1],
+                    lr: preset[1].lr ?? usualLr[preset[1].optimizer ?? 'sgd'],
+                  });
+                event.currentTarget.value = '';
+              }}
+            >
+              <option value="">choose…</option>
+              {presets.map(([name]) => (
+                <option key={name} value={name}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+          <ChoiceField
+            label="data"
+            value={settings.dataset}
+            titles={datasetTitles}
+            onValue={(dataset) => set({ dataset })}
             wide
           />
-        )}
-        <ChoiceField
-          label="optimizer"
-          value={settings.optimizer}
-          titles={optimizerTitles}
-          onValue={(optimizer) => set({ optimizer })}
-        />
-        <TextField
-          label="batch"
-          value={textOf(settings.batchSize)}
-          read={readers.batchSize}
-          inputMode="numeric"
-          onValue={(batchSize) => set({ batchSize })}
-        />
-        {takesMomentum(settings) && (
+          <ChoiceField
+            label="model"
+            value={settings.model}
+            titles={modelTitles}
+            onValue={(model) => set({ model })}
+            wide={settings.model !== 'mlp'}
+          />
+          {settings.model === 'mlp' && (
+            <TextField
+              label="hidden sizes"
+              value={textOf(settings.hidden)}
+              read={readers.hidden}
+              placeholder="none"
+              onValue={(hidden) => set({ hidden })}
+            />
+          )}
+          <ChoiceField
+            label="optimizer"
+            value={settings.optimizer}
+            titles={optimizerTitles}
+            onValue={(optimizer) => set({ optimizer })}
+          />
           <TextField
-            label="momentum"
-            value={textOf(settings.momentum)}
-            read={readers.momentum}
+            label="batch"
+            value={textOf(settings.batchSize)}
+            read={readers.batchSize}
+            inputMode="numeric"
+            onValue={(batchSize) => set({ batchSize })}
+          />
+          {takesMomentum(settings) && (
+            <TextField
+              label="momentum"
+              value={textOf(settings.momentum)}
+              read={readers.momentum}
+              inputMode="decimal"
+              onValue={(momentum) => set({ momentum })}
+            />
+          )}
+          <TextField
+            label="weight decay"
+            value={textOf(settings.weightDecay)}
+            read={readers.weightDecay}
             inputMode="decimal"
-            onValue={(momentum) => set({ momentum })}
+            onValue={(weightDecay) => set({ weightDecay })}
           />
-        )}
-        <TextField
-          label="weight decay"
-          value={textOf(settings.weightDecay)}
-          read={readers.weightDecay}
-          inputMode="decimal"
-          onValue={(weightDecay) => set({ weightDecay })}
-        />
-        <TextField
-          label="epochs"
-          value={textOf(settings.epochs)}
-          read={readers.epochs}
-          inputMode="numeric"
-          onValue={(epochs) => set({ epochs })}
-        />
-        <TextField
-          label="seed"
-          value={textOf(settings.seed)}
-          read={readers.seed}
-          inputMode="numeric"
-          onValue={(seed) => set({ seed })}
-        />
-        <TextField<number | undefined>
-          label="first rows only"
-          value={textOf(settings.limit)}
-          read={(text) => (text === '' ? { ok: true, value: undefined } : readers.limit(text))}
-          inputMode="numeric"
-          placeholder="all"
-          onValue={(limit) => {
-            const { limit: _, ...rest } = settings;
-            session.dispatch({ type: 'settings', settings: limit === undefined ? rest : { ...rest, limit } });
-          }}
-        />
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={settings.shuffle}
-            onChange={(event) => set({ shuffle: event.currentTarget.checked })}
+          <TextField
+            label="epochs"
+            value={textOf(settings.epochs)}
+            read={readers.epochs}
+            inputMode="numeric"
+            onValue={(epochs) => set({ epochs })}
           />
-          <span>shuffle</span>
-        </label>
-      </fieldset>
+          <TextField
+            label="seed"
+            value={textOf(settings.seed)}
+            read={readers.seed}
+            inputMode="numeric"
+            onValue={(seed) => set({ seed })}
+          />
+          <TextField<number | undefined>
+            label="first rows only"
+            value={textOf(settings.limit)}
+            read={(text) => (text === '' ? { ok: true, value: undefined } : readers.limit(text))}
+            inputMode="numeric"
+            placeholder="all"
+            onValue={(limit) => {
+              const { limit: _, ...rest } = settings;
+              session.dispatch({
+                type: 'settings',
+                settings: limit === undefined ? rest : { ...rest, limit },
+              });
+            }}
+          />
+          <label class="check">
+            <input
+              type="checkbox"
+              checked={settings.shuffle}
+              onChange={(event) => set({ shuffle: event.currentTarget.checked })}
+            />
+            <span>shuffle</span>
+          </label>
+        </fieldset>
+      </details>
     </form>
   );
 }
@@ -249,10 +262,8 @@ export function Watched({
   return (
     <section class="controls" aria-label="Watched run">
       <h2>A run in Node</h2>
-      <p class="hint">
-        {folder === undefined ? 'Waiting for its first event.' : folder} This page watches it; it is steered
-        where it was started.
-      </p>
+      <p class="folder">{folder ?? 'Waiting for its first event.'}</p>
+      <p class="hint">This page watches it; it is steered where it was started.</p>
       <dl>
         {rows.map(([name, value]) => (
           <div key={name}>

@@ -24,7 +24,11 @@ export function Header({ facts, bytes, status, text, synthetic, theme, onTheme, 
       <p class={`status ${status}`} role="status">
         <i aria-hidden="true" /> {status}
       </p>
-      <p class="doing">{text}</p>
+      <p class="doing">
+        {text === '' && status === 'idle' && facts === undefined
+          ? 'Press Start, or the space bar. Everything stays on this machine.'
+          : text}
+      </p>
       {synthetic && (
         <p class="synthetic" title="Drawn by a program: no data set that anybody else measures by">
           synthetic data

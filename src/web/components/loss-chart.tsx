@@ -126,7 +126,11 @@ export const LossChart = memo(({ runs, theme, dispatch, live, reference }: Chart
     <Panel
       name="loss"
       title="Loss"
-      note={<span class="wide-only">line: training, dots: test</span>}
+      note={
+        <>
+          by step<span class="wide-only">; lines: training, dots: test</span>
+        </>
+      }
       tools={
         <>
           {zoom !== undefined && (
@@ -166,7 +170,7 @@ export const LossChart = memo(({ runs, theme, dispatch, live, reference }: Chart
         data={data}
         range={[from, Math.max(to, from + 1)]}
         logarithmic={logarithmic}
-        yText={(value) => real(value, 3)}
+        yText={(value, digits) => (value < 1e-3 ? real(value) : value.toFixed(digits))}
         onZoom={setZoom}
         onCursor={(step) => pointer.tell(step)}
         onWidth={setColumns}

@@ -13,8 +13,8 @@ export interface PlotProps {
   readonly data: uPlot.AlignedData;
   readonly range: readonly [number, number];
   readonly logarithmic?: boolean;
-  readonly yText: (value: number) => string;
-  /** Whole numbers only under the x axis. */
+  /** A number beside the y axis, with so many digits after its point. */
+  readonly yText: (value: number, digits: number) => string;
   readonly onZoom?: (range: readonly [number, number] | undefined) => void;
   readonly onCursor?: (x: number | undefined) => void;
   readonly onWidth?: (width: number) => void;
@@ -36,6 +36,10 @@ function logSplits(from: number, to: number): number[] {
   const more = splits([1, 2, 3, 4, 5, 6, 7, 8, 9]);
   return more.length >= 3 ? more : splits(Array.from({ length: 90 }, (_, i) => 1 + i / 10));
 }
+
+/** Digits behind the point that tell these numbers apart and lose nothing. */
+const digitsOf = (values: readonly number[]) =>
+  Math.max(0, ...values.map((value) => String(Number(value.toPrecision(3))).split('.')[1]?.length ?? 0));
 
 function padded(low: number | null, high: number | null, logarithmic: boolean): [number, number] {
   if (low === null || high === null) return logarithmic ? [0.1, 10] : [0, 1];
@@ -87,7 +91,7 @@ export function Plot(props: PlotProps) {
             size: 46,
             gap: 4,
             space: 28,
-            values: (_, splits) => splits.map((value) => latest.current.yText(value)),
+            values: (_, splits) => splits.map((value) => latest.current.yText(value, digitsOf(splits))),
             ...(logarithmic
               ? { splits: (_, __, from, to) => logSplits(from, to), filter: (_, splits) => splits }
               : {}),

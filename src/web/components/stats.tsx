@@ -62,7 +62,7 @@ export function Stats({ state, reference }: { readonly state: State; readonly re
         note={run !== undefined && `batches of ${run.facts.settings.batchSize}`}
       />
       <Tile
-        name="a step"
+        name="time of a step"
         value={progress === undefined ? '–' : duration(progress.secondsPerStep)}
         note={run !== undefined && `${run.facts.dispatches} dispatches`}
       />

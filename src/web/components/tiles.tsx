@@ -83,7 +83,7 @@ export const FiltersPanel = memo(({ filters, theme }: FiltersProps) => {
       table={() => <TilesTable tiles={filters} most={most} />}
     >
       <div class="fill tiles-place">
-        <TilesImage tiles={filters} theme={theme} most={most} ratio={1.6} />
+        <TilesImage tiles={filters} theme={theme} most={most} ratio={1.05} />
       </div>
     </Panel>
   );

@@ -103,11 +103,11 @@ export const TryPanel = memo((props: TryProps) => {
           {(classes.length > 0 ? classes : Array.from({ length: 10 }, (_, i) => `class ${i}`)).map(
             (name, i) => (
               <li key={name} class={i === best ? 'best' : ''}>
-                <span class="row-name">{name}</span>
-                <span class="bars">
+                <span class="class-name">{name}</span>
+                <b>{shown === undefined ? '' : percent(shown[i], 0)}</b>
+                <span class="track">
                   <span class="bar" style={{ width: percent(shown?.[i] ?? 0) }} />
                 </span>
-                <b>{shown === undefined ? '' : percent(shown[i], 0)}</b>
               </li>
             ),
           )}
