@@ -76,7 +76,7 @@ export function Controls({ state, session, lr }: ControlsProps) {
             ×2
           </button>
         </div>
-        {running && <p class="hint">now {rate(lr)}; a change takes effect at once</p>}
+        {running && <p class="hint">now {rate(lr)}; changes at once</p>}
       </fieldset>
       <details open={roomy}>
         <summary>
@@ -84,9 +84,10 @@ export function Controls({ state, session, lr }: ControlsProps) {
           {waits && <em> for the next start</em>}
         </summary>
         <fieldset aria-label="Settings">
-          <label class="field wide">
-            <span>preset</span>
+          <div class="field wide">
+            <label for="preset">preset</label>
             <select
+              id="preset"
               value=""
               onChange={(event) => {
                 const preset = presets.find(([name]) => name === event.currentTarget.value);
@@ -106,7 +107,7 @@ export function Controls({ state, session, lr }: ControlsProps) {
                 </option>
               ))}
             </select>
-          </label>
+          </div>
           <ChoiceField
             label="data"
             value={settings.dataset}

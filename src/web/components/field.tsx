@@ -23,8 +23,8 @@ export function TextField<T>({ label, value, read, onValue, inputMode, placehold
     if (found.ok && text.trim() !== value) onValue(found.value);
   };
   return (
-    <label class={wide ? 'field wide' : 'field'} for={id}>
-      <span>{label}</span>
+    <div class={wide ? 'field wide' : 'field'}>
+      <label for={id}>{label}</label>
       <input
         id={id}
         type="text"
@@ -44,7 +44,7 @@ export function TextField<T>({ label, value, read, onValue, inputMode, placehold
           {wrong.expected}
         </small>
       )}
-    </label>
+    </div>
   );
 }
 
@@ -59,8 +59,8 @@ interface ChoiceProps<T extends string> {
 export function ChoiceField<T extends string>({ label, value, titles, onValue, wide }: ChoiceProps<T>) {
   const id = useId();
   return (
-    <label class={wide ? 'field wide' : 'field'} for={id}>
-      <span>{label}</span>
+    <div class={wide ? 'field wide' : 'field'}>
+      <label for={id}>{label}</label>
       <select id={id} value={value} onChange={(event) => onValue(event.currentTarget.value as T)}>
         {(Object.keys(titles) as T[]).map((name) => (
           <option key={name} value={name}>
@@ -68,6 +68,6 @@ export function ChoiceField<T extends string>({ label, value, titles, onValue, w
           </option>
         ))}
       </select>
-    </label>
+    </div>
   );
 }

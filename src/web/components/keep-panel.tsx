@@ -18,7 +18,7 @@ interface KeepProps {
 const kinds: readonly (readonly [FileKind, string, string])[] = [
   ['safetensors', 'Weights', 'safetensors, named as PyTorch names them'],
   ['onnx', 'ONNX', 'the model for other runtimes'],
-  ['checkpoint', 'Checkpoint', 'goes on here, or by heddle train --resume'],
+  ['checkpoint', 'Checkpoint', 'goes on here, or in Node by --resume'],
   ['trace', 'Trace', 'of a few steps, for ui.perfetto.dev'],
 ];
 

@@ -193,17 +193,16 @@ interface LossTableProps {
 }
 
 function LossTable({ runs, smooth }: LossTableProps) {
-  const steps = [
-    ...new Set(
-      (runs.length === 0 ? [referenceLoss] : runs.map(({ loss }) => loss)).flatMap((loss) =>
-        evenly(loss.length, 40).map((i) => stepsOf(loss)[i] as number),
-      ),
-    ),
-  ].sort((a, b) => a - b);
+  const longest = runs.reduce<Series | undefined>(
+    (most, { loss }) => (most !== undefined && lastStep(most) >= lastStep(loss) ? most : loss),
+    undefined,
+  );
+  const rows = longest ?? referenceLoss;
+  const steps = evenly(rows.length, 50).map((i) => stepsOf(rows)[i] as number);
   const near = (series: Series, step: number) => (step > lastStep(series) ? undefined : at(series, step));
   return (
     <DataTable
-      caption="Training losses at up to 40 steps of each run, and smoothed; PyTorch’s beside them"
+      caption="Training losses at up to 50 steps, and smoothed; PyTorch’s beside them"
       columns={['step', ...runs.flatMap((run) => [`run ${run.id}`, `run ${run.id}, smoothed`]), 'PyTorch']}
       rows={steps.map((step) => [
         step.toLocaleString('en-US'),

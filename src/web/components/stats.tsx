@@ -75,7 +75,7 @@ export function Stats({ state, reference }: { readonly state: State; readonly re
         <dt>
           {progress === undefined
             ? 'epoch'
-            : `epoch ${Math.max(1, progress.epoch)} of ${epochs}, batch ${count(progress.batch)} of ${count(progress.batches)}`}
+            : `epoch ${Math.max(1, progress.epoch)} of ${epochs}, batch ${count(progress.batch)}/${count(progress.batches)}`}
         </dt>
         <dd>
           <progress max={1} value={done} aria-label="Steps done" />

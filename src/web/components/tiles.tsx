@@ -57,7 +57,7 @@ interface FiltersProps {
   readonly theme: Theme;
 }
 
-const few = 60;
+const few = 63;
 
 export const FiltersPanel = memo(({ filters, theme }: FiltersProps) => {
   const [all, setAll] = useState(false);
@@ -83,7 +83,7 @@ export const FiltersPanel = memo(({ filters, theme }: FiltersProps) => {
       table={() => <TilesTable tiles={filters} most={most} />}
     >
       <div class="fill tiles-place">
-        <TilesImage tiles={filters} theme={theme} most={most} ratio={1.05} />
+        <TilesImage tiles={filters} theme={theme} most={most} ratio={1.28} />
       </div>
     </Panel>
   );
