@@ -3,8 +3,8 @@
 
 Needs PyTorch, and for `tutorial` the FashionMNIST files (on Debian: python3-torch, libopenblas0-pthread,
 dataset-fashion-mnist); knows nothing of Heddle.
-Usage: scripts/torch-fixtures.py [random] [ops] [trajectories] [tutorial] [NAME of torch_fixtures/NAME.py …]   (no argument:
-all; tutorial takes about two minutes, the others seconds)
+Usage: scripts/torch-fixtures.py [random] [ops] [trajectories] [tutorial] [page] [NAME of torch_fixtures/NAME.py …]   (no argument:
+all; tutorial and page take about two minutes each, the others seconds)
 
 ops.json holds every op's inputs and results. Inputs are short decimals that both sides round to the same float32.
 Results that float32 gives exactly, or with one rounding of a division, are PyTorch's float32 results. Where sums, exp
@@ -18,6 +18,7 @@ run in float64, and for each number a bound on how far any float32 run may be fr
 import copy
 import gzip
 import importlib
+import json
 import math
 import os
 import struct
@@ -527,7 +528,7 @@ def tutorial_data(split):
     return images, read_idx(f"{split}-labels-idx1-ubyte").long()
 
 
-def learn(seed, epochs, train, test):
+def learn(seed, epochs, train, test, wanted=lambda epoch, batch: epoch == 0 and batch % 100 == 0):
     torch.manual_seed(seed)
     model = tutorial_model()
     loss_of = nn.CrossEntropyLoss()
@@ -540,8 +541,8 @@ def learn(seed, epochs, train, test):
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()
-            if epoch == 0 and batch % 100 == 0:
-                losses.append({"batch": batch, "loss": loss.item()})
+            if wanted(epoch, batch):
+                losses.append({"epoch": epoch, "batch": batch, "loss": loss.item()})
         model.eval()
         total, correct, batches = 0.0, 0.0, 0
         with torch.no_grad():
@@ -555,6 +556,34 @@ def learn(seed, epochs, train, test):
     return {"seed": seed, "losses": losses, "epochs": results}
 
 
+def first_epoch(run):
+    return {**run, "losses": [{"batch": point["batch"], "loss": point["loss"]} for point in run["losses"]]}
+
+
+def page_reference():
+    """The tutorial's run as the page draws it beside the reader's: src/web/reference.json."""
+    train, test = tutorial_data("train"), tutorial_data("t10k")
+    per_epoch = len(train[0].split(64))
+    run = learn(0, 10, train, test, lambda epoch, batch: (epoch * per_epoch + batch) % 40 == 0)
+    value = {
+        "about": f"scripts/torch-fixtures.py page, PyTorch {torch.__version__}: the tutorial's run, seed 0, FashionMNIST",
+        "steps": [point["epoch"] * per_epoch + point["batch"] + 1 for point in run["losses"]],
+        "losses": [round(point["loss"], 4) for point in run["losses"]],
+        "epochs": [
+            {
+                "epoch": result["epoch"],
+                "step": result["epoch"] * per_epoch,
+                "accuracy": result["accuracy"],
+                "loss": round(result["loss"], 4),
+            }
+            for result in run["epochs"]
+        ],
+    }
+    with open(os.path.join(ROOT, "src", "web", "reference.json"), "w") as file:
+        json.dump(value, file)
+        file.write("\n")
+
+
 def families():
     """Names of the sections that have a file of their own: torch_fixtures/NAME.py, whose make() gives NAME.json."""
     folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "torch_fixtures")
@@ -562,7 +591,7 @@ def families():
 
 
 def main():
-    wanted = sys.argv[1:] or ["random", "ops", "trajectories", "tutorial", *families()]
+    wanted = sys.argv[1:] or ["random", "ops", "trajectories", "tutorial", "page", *families()]
     if "random" in wanted:
         write("random.json", {"draws": draws(), "uniform": uniforms()})
         write("init.json", inits())
@@ -575,14 +604,16 @@ def main():
         started = time.time()
         train, test = tutorial_data("train"), tutorial_data("t10k")
         about = "784-512-512-10, ReLU, cross-entropy, SGD lr 1e-3, batch 64 in file order, FashionMNIST"
-        runs = [learn(0, 10, train, test), learn(1, 1, train, test)]
+        runs = [first_epoch(learn(0, 10, train, test)), first_epoch(learn(1, 1, train, test))]
         write("tutorial.json", {"about": about, "runs": runs})
         print(f"{time.time() - started:.0f} s", file=sys.stderr)
+    if "page" in wanted:
+        page_reference()
     for name in families():
         if name in wanted:
             write(f"{name}.json", importlib.import_module(f"torch_fixtures.{name}").make())
     # The repository's formatter has its own idea of JSON; without it only the check complains.
-    subprocess.run(["npx", "biome", "format", "--write", "test/fixtures"], cwd=ROOT, check=False)
+    subprocess.run(["npx", "biome", "format", "--write", "test/fixtures", "src/web"], cwd=ROOT, check=False)
 
 
 main()

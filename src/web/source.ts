@@ -1,4 +1,4 @@
-// Where messages come from: a worker of the page that trains, or a run in Node that is watched.
+// Where messages come from: a worker of the page that trains, or a run in Node that is watched (sse-source.ts).
 
 import type { Command, Message } from '../recipes/protocol.ts';
 
@@ -12,20 +12,31 @@ export interface Source {
   close(): void;
 }
 
+/** Who listens to a source. */
+function listeners() {
+  const all = new Set<(message: Message) => void>();
+  return {
+    tell(message: Message): void {
+      for (const told of all) told(message);
+    },
+    listen(told: (message: Message) => void): () => void {
+      all.add(told);
+      return () => all.delete(told);
+    },
+  };
+}
+
 /** A worker of this page. */
 export function workerSource(): Source {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
-  const listeners = new Set<(message: Message) => void>();
-  const tell = (message: Message) => {
-    for (const told of listeners) told(message);
-  };
+  const { tell, listen } = listeners();
   worker.addEventListener('message', ({ data }: MessageEvent<Message>) => tell(data));
   worker.addEventListener('error', ({ message }) =>
     tell({
       type: 'error',
       code: 'worker',
       message: message || 'the worker did not start',
-      todo: 'Reload the page.',
+      todo: 'Restart it; where that does not help, reload the page.',
     }),
   );
   const send = (command: Command) => worker.postMessage(command);
@@ -33,10 +44,21 @@ export function workerSource(): Source {
   return {
     commands: true,
     send,
-    listen(told) {
-      listeners.add(told);
-      return () => listeners.delete(told);
-    },
+    listen,
     close: () => worker.terminate(),
+  };
+}
+
+/** Nobody: one message, whatever is asked. */
+export function deafSource(message: Message): Source {
+  const { tell, listen } = listeners();
+  return {
+    commands: true,
+    send: () => tell(message),
+    listen(told) {
+      queueMicrotask(() => told(message));
+      return listen(told);
+    },
+    close: () => {},
   };
 }
