@@ -3,9 +3,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { augmentation } from '../../src/recipes/augment.ts';
 import { loadBoth, loadSplit, mayDownload, orderNotice } from '../../src/cli/load-data.ts';
 import { dataLoader, fromArrays } from '../../src/index.ts';
+import { augmentation } from '../../src/recipes/augment.ts';
 import { pngFile } from '../data/png-file.ts';
 import { heddle, records, temporaryFolder } from './support.ts';
 
