@@ -26,19 +26,19 @@ export function browserStore(): FileStore {
   };
   return {
     read: (set, name) =>
-      tried(`${name} cannot be read from the browser's storage`, async () => {
+      tried(`${name} cannot be read from the browser’s storage`, async () => {
         const folder = await folderOf(set, false);
         const file = await (await folder.getFileHandle(name)).getFile();
         return new Uint8Array(await file.arrayBuffer());
       }),
     async write(set, name, bytes) {
-      await tried(`the browser's storage does not take ${name}`, async () => {
+      await tried('the browser’s storage takes no more', async () => {
         const folder = await folderOf(set, true);
         await writeAll(await folder.getFileHandle(name, { create: true }), bytes);
       });
     },
     async remove(set, name) {
-      await tried(`${name} stays in the browser's storage`, async () =>
+      await tried(`${name} stays in the browser’s storage`, async () =>
         (await folderOf(set, false)).removeEntry(name),
       );
     },

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { loadFiles as loadInBrowser } from '../../src/platform/browser-files.ts';
-import type { DownloadProgress } from '../../src/platform/files.ts';
+import type { Bytes, DownloadProgress, FileStore } from '../../src/platform/files.ts';
 import { loadFiles } from '../../src/platform/node-files.ts';
 import { content, honest, packed, packedSet, serve, smallSet } from './file-set.ts';
 
@@ -242,7 +242,7 @@ describe('a download in a browser', () => {
     const options = { mirrors: [mirror.url], limits };
     for (const where of [{ data: own.url }, { baseUrl: own.url, download: false }]) {
       const refused = loadInBrowser(smallSet(), ['images'], { ...options, ...where });
-      await expect(refused).rejects.toThrow(/starting with "<!DOCTYPE html>".*Do this instead/);
+      await expect(refused).rejects.toThrow(/starting with "<!DOCTYPE html>".*Give the page/);
     }
     expect(mirror.seen).toEqual([]);
   });
@@ -263,6 +263,53 @@ describe('a download in a browser', () => {
     });
     const [file] = await loadInBrowser(smallSet(), ['images'], { data: url, limits });
     expect(isImages(file?.bytes)).toBe(true);
+  });
+
+  describe('with a store', () => {
+    const storeOf = (files: Map<string, Bytes>, fails = false): FileStore => {
+      const act = async <T>(result: T): Promise<T> => {
+        if (fails) throw new Error('no room');
+        return result;
+      };
+      return {
+        read: (set, name) => act(files.get(`${set}/${name}`)),
+        write: (set, name, bytes) => act(void files.set(`${set}/${name}`, bytes)),
+        remove: (set, name) => act(void files.delete(`${set}/${name}`)),
+      };
+    };
+
+    it('keeps what it downloads, and needs nobody the next time; what was damaged is fetched again', async () => {
+      const own = await server(honest);
+      const files = new Map<string, Bytes>();
+      const notices: string[] = [];
+      const onNotice = (line: string) => notices.push(line);
+      const options = { baseUrl: own.url, store: storeOf(files), limits, onNotice };
+      for (const set of [smallSet(), packedSet()]) {
+        files.clear();
+        own.seen.length = 0;
+        await loadInBrowser(set, ['images', 'labels'], options);
+        const [again] = await loadInBrowser(set, ['images', 'labels'], options);
+        expect(own.seen).toHaveLength(2);
+        expect(isImages(again?.bytes)).toBe(true);
+        expect(again?.from).toContain('storage');
+        files.set('small/images', new Uint8Array(10));
+        await loadInBrowser(set, ['images', 'labels'], options);
+        expect(own.seen).toHaveLength(3);
+        expect(files.get('small/images')?.length).toBe(packed.images?.length);
+      }
+      expect(notices).toEqual([expect.stringContaining('damaged'), expect.stringContaining('damaged')]);
+    });
+
+    it('does without one that fails, and says so', async () => {
+      const own = await server(honest);
+      const notices: string[] = [];
+      const [file] = await loadInBrowser(smallSet(), ['images'], {
+        ...{ baseUrl: own.url, store: storeOf(new Map(), true), limits },
+        onNotice: (line) => notices.push(line),
+      });
+      expect(isImages(file?.bytes)).toBe(true);
+      expect(notices).toEqual(['small is not kept for the next visit: no room']);
+    });
   });
 
   it('passes plain http by', async () => {

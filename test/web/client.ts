@@ -7,9 +7,12 @@ import { decode, encode } from './coding.ts';
 import type { Faults } from './faults.ts';
 
 /** A message, and when the page had it, in ms. */
-export type Said = (Message | { readonly type: 'unhandled'; readonly text: string }) & {
-  readonly at: number;
-};
+export type Said = (
+  | Message
+  | { readonly type: 'unhandled'; readonly text: string }
+  /** By us: a command of such a type. */
+  | { readonly type: 'sent'; readonly command: string }
+) & { readonly at: number };
 type Of<Type extends Said['type']> = Extract<Said, { readonly type: Type }>;
 
 /** A worker of its own. */
@@ -52,7 +55,7 @@ export const small: Settings = {
   limit: 1280,
 };
 
-const patience = Number(process.env.PATIENCE ?? 120_000);
+const patience = 120_000;
 
 /** Opens the page at an address. */
 export async function openClient(browser: Browser, address: string): Promise<Client> {
@@ -78,7 +81,7 @@ export async function openClient(browser: Browser, address: string): Promise<Cli
           const one = said[seen] as Said;
           if (one.type === type && wanted(one as Wanted)) return one as Wanted;
           if (one.type === 'unhandled') throw new Error(`unhandled in the worker: ${one.text}`);
-          if (one.type === 'error' && type !== 'error')
+          if (one.type === 'error' && !['error', 'status'].includes(type))
             throw new Error(`waiting for ${type}: ${one.code}: ${one.message}`);
         }
         if (performance.now() > end)

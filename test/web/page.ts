@@ -12,14 +12,20 @@ declare global {
 }
 
 let said: unknown[] = [];
+let begun = false;
 const worker = new Worker(new URL('./faulty-worker.ts', import.meta.url), { type: 'module' });
 worker.addEventListener('message', ({ data }) => {
-  if (said.length === 0) worker.postMessage({ type: 'page', address: document.baseURI });
+  if (!begun) worker.postMessage({ type: 'page', address: document.baseURI });
+  begun = true;
   said.push({ ...data, at: performance.now() });
 });
 worker.addEventListener('error', ({ message }) => said.push({ type: 'unhandled', text: message }));
 
-window.send = (command) => worker.postMessage(decode(command));
+window.send = (text) => {
+  const command = decode(text) as { readonly type: string };
+  said.push({ type: 'sent', command: command.type, at: performance.now() });
+  worker.postMessage(command);
+};
 window.drain = () => {
   const text = encode(said);
   said = [];

@@ -11,7 +11,7 @@ import { bundle } from '../browser/bundle.ts';
 import { startChromium } from '../browser/chromium.ts';
 import { type Server, serve } from '../browser/serve.ts';
 import { heddle, records, temporaryFolder } from '../cli/support.ts';
-import { type Client, openClient, type Said, small } from './client.ts';
+import { type Client, openClient, small } from './client.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
@@ -212,10 +212,9 @@ describe('a training', () => {
       const from = client.said.length;
       await client.send({ type: 'continue' });
       await client.until('steps', undefined, from);
-      const asked = client.said.length;
       await client.send({ type: 'pause' });
-      const last = (client.said.at(-1) as Said).at;
-      waits.push((await paused(client, asked)).at - last);
+      const { at } = await paused(client, from);
+      waits.push(at - (client.all('sent').at(-1)?.at as number));
     }
     process.stdout.write(`  pauses were told after ${waits.map((ms) => Math.round(ms)).join(', ')} ms\n`);
     const times = client.all('steps').map(({ at }) => at);
@@ -419,7 +418,7 @@ describe('data', () => {
     open.push(context);
     await context.send({ type: 'start', settings });
     await context.until('epoch');
-    expect(context.all('download').map(({ file: name }) => name)).toContain('train-images-idx3-ubyte.gz');
+    expect(context.all('download').map(({ file: name }) => name)).toContain('train-images-idx3-ubyte');
     expect(context.all('notice')).toEqual([]);
     const asked = context.requests.filter((url) => url.includes('/data/')).length;
     const from = context.said.length;
