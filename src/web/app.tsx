@@ -31,7 +31,11 @@ const none: readonly string[] = [];
 /** The session's state, as often as it is drawn. */
 function useSession(session: Session): State {
   const [state, setState] = useState(session.state);
-  useEffect(() => session.listen(() => setState(session.state())), [session]);
+  useEffect(() => {
+    const draw = () => setState(session.state());
+    draw(); // something may have come before this was listened to
+    return session.listen(draw);
+  }, [session]);
   return state;
 }
 
@@ -46,11 +50,9 @@ function useTheme(): readonly [Theme, () => void] {
     [],
   );
   const toggle = useCallback(() => {
-    const next = currentTheme() === 'dark' ? 'light' : 'dark';
-    const seen =
-      document.documentElement.dataset.theme === next ? (next === 'dark' ? 'light' : 'dark') : next;
-    chooseTheme(seen);
-    setTheme(seen);
+    const next = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
+    chooseTheme(next);
+    setTheme(next);
   }, []);
   return [theme, toggle];
 }
@@ -132,6 +134,7 @@ export function App({ session }: { readonly session: Session }) {
         status={state.status}
         text={state.text}
         synthetic={run?.facts.synthetic ?? state.settings.dataset === 'synthetic'}
+        commands={commands}
         theme={theme}
         onTheme={toggleTheme}
         onHelp={() => setHelp(true)}

@@ -26,7 +26,8 @@ export function percent(share: number | null | undefined, digits = 1): string {
 /** Seconds in a unit that suits: `340 µs`, `4.2 ms`, `12 s`, `3 min 20 s`. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '–';
-  if (seconds >= 90) return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  const whole = Math.round(seconds);
+  if (whole >= 90) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
   if (seconds >= 1) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
   if (seconds >= 1e-3) return `${figure(1e3 * seconds)} ms`;
   return `${figure(1e6 * seconds)} µs`;

@@ -10,12 +10,15 @@ interface HeaderProps {
   readonly status: Status;
   readonly text: string;
   readonly synthetic: boolean;
+  /** Whether the page can start anything. */
+  readonly commands: boolean;
   readonly theme: Theme;
   readonly onTheme: () => void;
   readonly onHelp: () => void;
 }
 
-export function Header({ facts, bytes, status, text, synthetic, theme, onTheme, onHelp }: HeaderProps) {
+export function Header(props: HeaderProps) {
+  const { facts, bytes, status, text, synthetic, commands, theme, onTheme, onHelp } = props;
   return (
     <header class="head">
       <h1>
@@ -25,7 +28,7 @@ export function Header({ facts, bytes, status, text, synthetic, theme, onTheme, 
         <i aria-hidden="true" /> {status}
       </p>
       <p class="doing">
-        {text === '' && status === 'idle' && facts === undefined
+        {commands && status === 'idle' && facts === undefined
           ? 'Press Start, or the space bar. Everything stays on this machine.'
           : text}
       </p>
