@@ -57,29 +57,27 @@ type Rgb = readonly [number, number, number];
 const below: Rgb = [0, 114, 178];
 const above: Rgb = [213, 94, 0];
 
-/** Colours of a set of numbers: how each one looks. `none` is what zero looks like. */
-export interface Scale {
-  readonly none: Rgb;
-  /** Of the number whose colour is full. */
-  readonly most: number;
-}
-
-/** The number that 99 in 100 do not exceed in size: the colours' end. */
+/** The number that about 99 in 100 do not exceed in size: the colours' end. Of many, a few thousand are looked at. */
 export function mostOf(values: ArrayLike<number>): number {
-  const sizes = Float64Array.from(values, Math.abs)
+  const stride = Math.max(1, Math.floor(values.length / 4096));
+  const count = Math.ceil(values.length / stride);
+  const sizes = Float64Array.from({ length: count }, (_, i) => Math.abs(values[i * stride] as number))
     .filter((size) => Number.isFinite(size))
     .sort();
   return sizes[Math.floor(0.99 * (sizes.length - 1))] || 1;
 }
 
-function put(data: Uint8ClampedArray, at: number, value: number, { none, most }: Scale): void {
-  const share = Math.min(1, Math.abs(value) / most);
-  const full = value < 0 ? below : above;
-  for (let i = 0; i < 3; i++) {
-    const from = none[i] as number;
-    data[4 * at + i] = from + share * ((full[i] as number) - from);
-  }
-  data[4 * at + 3] = 255;
+/** Shades on either side of `none`, which is what zero looks like. */
+const shades = 127;
+
+/** Colours as [2 · shades + 1, 3]: from the least number's to the greatest's. */
+function ramp(none: Rgb): Uint8ClampedArray {
+  return Uint8ClampedArray.from({ length: 3 * (2 * shades + 1) }, (_, at) => {
+    const shade = Math.floor(at / 3) - shades;
+    const from = none[at % 3] as number;
+    const full = (shade < 0 ? below : above)[at % 3] as number;
+    return from + (Math.abs(shade) / shades) * (full - from);
+  });
 }
 
 /** Columns that make about `ratio` times as wide as high of so many images. */
@@ -90,7 +88,8 @@ export const columnsFor = (count: number, ratio: number, most: number) =>
 export function tilesPicture(tiles: Tiles, count: number, columns: number, none: Rgb): Picture {
   const { height, width, values } = tiles;
   const shown = values.subarray(0, count * height * width);
-  const scale = { none, most: mostOf(shown) };
+  const most = mostOf(shown);
+  const colours = ramp(none);
   // Single numbers lie side by side without a gap.
   const gap = height * width === 1 ? 0 : 1;
   const rows = Math.ceil(count / columns);
@@ -100,9 +99,18 @@ export function tilesPicture(tiles: Tiles, count: number, columns: number, none:
   for (let tile = 0; tile < count; tile++) {
     const left = (tile % columns) * (width + gap);
     const top = Math.floor(tile / columns) * (height + gap);
-    for (let y = 0; y < height; y++)
-      for (let x = 0; x < width; x++)
-        put(data, (top + y) * wide + left + x, shown[(tile * height + y) * width + x] as number, scale);
+    for (let y = 0; y < height; y++) {
+      let from = (tile * height + y) * width;
+      let to = 4 * ((top + y) * wide + left);
+      for (let x = 0; x < width; x++, from++, to += 4) {
+        const share = (shown[from] as number) / most;
+        const shade = shades + Math.round(shades * Math.max(-1, Math.min(1, share || 0)));
+        data[to] = colours[3 * shade] as number;
+        data[to + 1] = colours[3 * shade + 1] as number;
+        data[to + 2] = colours[3 * shade + 2] as number;
+        data[to + 3] = 255;
+      }
+    }
   }
   return { width: wide, height: high, data };
 }

@@ -106,6 +106,7 @@ export function fakeSource({ commands = true, chunk = 40, interval = 100 }: Fake
   let step = 0;
   let lr = 0;
   let runs = 0;
+  let shown = Number.NEGATIVE_INFINITY;
   let timer: ReturnType<typeof setInterval> | undefined;
   const batches = () => Math.ceil(60_000 / settings.batchSize);
   const quick = () => (settings.optimizer === 'sgd' ? 0.25 : 1) * (0.8 + 0.4 * random(runs)());
@@ -144,11 +145,12 @@ export function fakeSource({ commands = true, chunk = 40, interval = 100 }: Fake
       secondsPerStep: 0.00258,
     });
     if (Math.floor(step / batches()) > Math.floor((step - steps.length) / batches())) epoch();
-    if (step % 5 === 0 || count > 1)
-      tell({
-        type: 'filters',
-        filters: tiles('linear_relu_stack.0.weight', 512, 28, 28, Math.min(1, step / 2000)),
-      });
+    // About twice a second, as a worker does.
+    if (performance.now() - shown > 500) {
+      shown = performance.now();
+      const filters = tiles('linear_relu_stack.0.weight', 512, 28, 28, Math.min(1, step / 2000));
+      tell({ type: 'filters', filters });
+    }
     if (step >= settings.epochs * batches()) end('done');
   }
   function epoch(): void {
