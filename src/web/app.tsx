@@ -22,6 +22,7 @@ import { TryPanel } from './components/try-panel.tsx';
 import { percent } from './format.ts';
 import { obey } from './keys.ts';
 import type { Session } from './session.ts';
+import { isTutorial } from './settings.ts';
 import { hashOf, settingsOf } from './share.ts';
 import { currentRun, isRunning, latestEpoch, type State } from './state.ts';
 import { chooseTheme, currentTheme, followSystem, showTheme, type Theme } from './theme.ts';
@@ -151,7 +152,7 @@ export function App({ session }: { readonly session: Session }) {
           <Watched settings={run?.facts.settings} folder={run?.facts.folder} />
         )}
         <main>
-          <Stats state={state} reference={comparable && peer} />
+          <Stats state={state} reference={peer && isTutorial(settings)} />
           <LossChart {...charts} dispatch={dispatch} live={state.live} />
           <AccuracyChart {...charts} />
           <Confusion

@@ -18,6 +18,18 @@ export const defaults: Settings = {
   shuffle: false,
 };
 
+/** Whether a training is the tutorial's, however long: its numbers may be held against PyTorch's. */
+export const isTutorial = (settings: Settings): boolean => {
+  const { epochs: _, ...own } = settings;
+  const { epochs: __, ...tutorial } = defaults;
+  return (
+    own.limit === undefined &&
+    (Object.keys(tutorial) as (keyof typeof tutorial)[]).every(
+      (key) => JSON.stringify(own[key]) === JSON.stringify(tutorial[key]),
+    )
+  );
+};
+
 export const datasetTitles: Readonly<Record<Settings['dataset'], string>> = {
   'fashion-mnist': 'FashionMNIST',
   mnist: 'MNIST',

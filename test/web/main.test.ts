@@ -2,7 +2,7 @@
 
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import type { Message, RunFacts } from '../../src/web/protocol.ts';
+import type { Message, RunFacts } from '../../src/recipes/protocol.ts';
 import { defaults } from '../../src/web/settings.ts';
 import { openPage, startChromium } from '../browser/chromium.ts';
 import { type Server, serve } from '../browser/serve.ts';
@@ -104,8 +104,8 @@ test('a run in Node is watched by its events', async () => {
   );
   await page.getByText('runs/seen').waitFor();
   await page.getByText('90.00%').waitFor();
-  expect(await page.locator('.status').textContent()).toContain('training');
-  // The stream ends, and the browser opens it again: the same run, not another one.
+  // The stream ends, which is said, and the browser opens it again: the same run, not another one.
+  await page.locator('.status', { hasText: 'stopped' }).waitFor();
   await page.waitForTimeout(4000);
   expect(await page.locator('.panel-loss .chip').count()).toBe(2); // the run and PyTorch
   expect(complaints).toEqual([]);
