@@ -14,7 +14,7 @@ import { classNamesOf } from './class-names.ts';
 import { pythonLines } from './export-python.ts';
 import { parseOptions } from './options.ts';
 import { runFiles, writeWhole } from './run-folder.ts';
-import { readRunRecord, readRunWeights } from './run-record.ts';
+import { isCheckpointFile, readRunRecord, readRunWeights } from './run-record.ts';
 import type { Session } from './session.ts';
 import { oneOf } from './values.ts';
 import { heddleVersion } from './versions.ts';
@@ -81,9 +81,11 @@ function* encoded(texts: Iterable<string>): Generator<Uint8Array, void, void> {
 }
 
 async function exportRun(run: string, options: ExportOptions): Promise<number> {
-  const { format, output = join(run, `model.${format}`), force } = options;
+  const { format, force } = options;
+  const alone = isCheckpointFile(run); // then its model goes beside it
+  const output = options.output ?? join(alone ? dirname(run) : run, `model.${format}`);
   const record = readRunRecord(run);
-  if (options.output !== undefined && output !== '-') refuseOutput(run, output, force);
+  if ((options.output !== undefined || alone) && output !== '-') refuseOutput(run, output, force);
   const { input, classes } = record;
   const { model: name, hidden } = record.options;
   const shape = { model: name, input, hidden, classes };

@@ -52,7 +52,9 @@ function newestUnfinished(options: TrainOptions, given: ReadonlySet<string>): Re
     try {
       const resumed = readRun(run);
       const { status } = resumed.record;
-      if (status === 'done' || lockOwner(run) !== undefined) return [];
+      const { epochs = options.epochs } = given.has('epochs') ? options : resumed.record.options;
+      const complete = status === 'done' || resumed.state.epochs >= epochs;
+      if (complete || lockOwner(run) !== undefined) return [];
       return differing(options, given, resumed.record) === undefined ? [resumed] : [];
     } catch {
       return []; // no run, or one that has nothing to go on from

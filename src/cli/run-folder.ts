@@ -176,11 +176,14 @@ export function createRunFolder(options: RunFolderOptions): RunFolder {
 export function openRunFolder(path: string): RunFolder {
   const events = join(path, runFiles.events);
   let log: number | undefined;
-  let unlock: () => void;
+  let unlock = () => {};
   try {
     unlock = lockRun(path);
+    // Half-written files of processes that were killed.
+    for (const name of readdirSync(path)) if (/\.\d+\.tmp$/.test(name)) rmSync(join(path, name));
     log = openSync(events, 'a');
   } catch (error) {
+    unlock();
     if (error instanceof HeddleError) throw error;
     throw fileError(`the run folder ${path} cannot be written`, error);
   }
@@ -199,8 +202,9 @@ export function openRunFolder(path: string): RunFolder {
       const before = readFileSync(events, 'utf8');
       const after = linesUpTo(before, to);
       if (after === before) return;
-      writeWhole(events, Buffer.from(after));
       if (log !== undefined) closeSync(log);
+      log = undefined;
+      writeWhole(events, Buffer.from(after));
       log = openSync(events, 'a');
     },
     event(event) {
@@ -213,8 +217,7 @@ export function openRunFolder(path: string): RunFolder {
       }
     },
     close() {
-      if (log === undefined) return;
-      closeSync(log);
+      if (log !== undefined) closeSync(log);
       log = undefined;
       unlock();
     },

@@ -1,7 +1,8 @@
-// Keeps two processes out of one run's folder: `lock.json` says who is at work there. A lock whose owner is dead, or has not
-// been heard of for a while, is nobody's.
+// Keeps two processes out of one run's folder: `lock.json` says who is at work there. A lock whose owner is dead is nobody's,
+// and on another host one whose owner has not been heard of for a while.
 
-import { closeSync, openSync, readFileSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { linkSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { HeddleError } from '../errors.ts';
@@ -56,7 +57,7 @@ export function lockOwner(run: string): Owner | undefined {
     const alive = host === hostname() ? isAlive(owner) : Date.now() - mtimeMs < silence;
     return alive ? owner : undefined;
   } catch {
-    return undefined; // none, or torn by a crash
+    return undefined; // none, or torn when the power went
   }
 }
 
@@ -70,35 +71,74 @@ export function refuseLocked(run: string): void {
   );
 }
 
+const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? error.code : undefined);
+/** What file systems answer that have no second names for files. */
+const noLinks: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+
+/** Gives `path` the content of `mine`, all of it at once, unless something is there: then false. */
+function claim(mine: string, path: string): boolean {
+  try {
+    try {
+      linkSync(mine, path);
+    } catch (error) {
+      if (!noLinks.includes(codeOf(error))) throw error;
+      writeFileSync(path, readFileSync(mine), { flag: 'wx' });
+    }
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Removes a lock that is nobody's. One process does that at a time: another's new lock must not go with the old one. */
+function clear(run: string, path: string, mine: string): void {
+  const turn = `${path}.turn`;
+  const left = statSync(turn, { throwIfNoEntry: false });
+  if (left !== undefined && Date.now() - left.mtimeMs > heartbeat) rmSync(turn, { force: true });
+  if (!claim(mine, turn))
+    throw new HeddleError('usage', `${run} is being taken by another process; try again in a while`);
+  try {
+    refuseLocked(run);
+    rmSync(path, { force: true });
+  } finally {
+    rmSync(turn, { force: true });
+  }
+}
+
 /**
  * Locks a run's folder; the function that it returns unlocks it. Throws `usage` when somebody else is at work there, and
  * what the file system throws.
  */
 export function lockRun(run: string): () => void {
   const path = join(run, lockFile);
-  const take = () => {
-    const file = openSync(path, 'wx');
-    const { pid } = process;
-    writeSync(file, `${JSON.stringify({ pid, host: hostname(), began: beginning(pid) })}\n`);
-    closeSync(file);
-  };
+  const { pid } = process;
+  const text = `${JSON.stringify({ pid, host: hostname(), began: beginning(pid), key: randomUUID() })}\n`;
+  const mine = join(run, `.${lockFile}.${pid}.${randomUUID()}`);
+  writeFileSync(mine, text, { flag: 'wx' });
   try {
-    take();
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    refuseLocked(run);
-    rmSync(path, { force: true });
-    try {
-      take();
-    } catch (again) {
-      refuseLocked(run); // somebody else found it free at the same time
-      throw again;
+    if (!claim(mine, path)) {
+      refuseLocked(run);
+      clear(run, path, mine);
+      if (!claim(mine, path)) {
+        refuseLocked(run); // somebody else found it free at the same time
+        throw new HeddleError('usage', `${run} is being taken by another process; try again in a while`);
+      }
     }
+  } finally {
+    rmSync(mine, { force: true });
   }
+  const isMine = () => {
+    try {
+      return readFileSync(path, 'utf8') === text;
+    } catch {
+      return false;
+    }
+  };
   const touch = () => {
     const now = new Date();
     try {
-      utimesSync(path, now, now);
+      if (isMine()) utimesSync(path, now, now);
     } catch {
       // The folder has gone; whatever writes into it will say so.
     }
@@ -106,6 +146,6 @@ export function lockRun(run: string): () => void {
   const timer = setInterval(touch, heartbeat).unref();
   return () => {
     clearInterval(timer);
-    rmSync(path, { force: true });
+    if (isMine()) rmSync(path, { force: true });
   };
 }

@@ -30,8 +30,13 @@ function readBytes(path: string, expected: string): Uint8Array {
 }
 
 /** Whether a run is given as a checkpoint's file instead of a folder. */
-export const isCheckpointFile = (run: string): boolean =>
-  statSync(run, { throwIfNoEntry: false })?.isFile() === true;
+export function isCheckpointFile(run: string): boolean {
+  try {
+    return statSync(run).isFile();
+  } catch {
+    return false; // whoever reads it says why
+  }
+}
 
 /** A run's record and checkpoint: of its folder the last one. Throws as `readRunFile`, and `file` for other content. */
 export function readCheckpoint(run: string): Checkpoint & { readonly bytes: Uint8Array } {

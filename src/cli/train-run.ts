@@ -58,6 +58,9 @@ export interface Job {
 /** Faults of one kind in a row, without a checkpoint between them, after which a run gives up. */
 const mostFaults = 3;
 
+/** Before a device that was lost is looked for again, in ms. */
+const reopenPause = 1000;
+
 const notice = (line: string) => process.stderr.write(`${line}\n`);
 
 /** The model and its trainer, as a process begins them: the generator stands after the drawing of the weights. */
@@ -118,6 +121,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
       resumed === undefined || out !== undefined || isCheckpointFile(resumed.run)
         ? createRunFolder({ kind: options.model, ...(out && { out, reuse: options.resume === 'auto' }) })
         : openRunFolder(resumed.run);
+    if (folder.path === resumed?.run) refuseMoved(resumed, folder);
   } catch (error) {
     trainer.destroy();
     throw error;
@@ -139,6 +143,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
   try {
     watch.graceful();
     process.stderr.write(variantNotice(options, machine.device, run.kernels.variants));
+    keepRecord('running'); // before the first checkpoint: who finds one finds what it is of
     if (resumed === undefined) {
       folder.rewind({ steps: 0, epochs: 0 }); // of one that died before its first checkpoint
       await save({ folder, trainer, standing, notes });
@@ -146,45 +151,70 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
       standing = await goBack(resumed.checkpoint, trainer, folder);
       if (folder.path !== resumed.run) copyCheckpoints(resumed, folder);
     }
-    keepRecord('running');
     keepers = openKeepers(folder, trainer.steps);
     for (const sink of [...keepers.sinks, writer]) sink.event(run);
     const { classes } = job.data.train;
     const facts = { classes, dispatches: dispatches.length, bytes: machine.device.bytes };
     ui?.begin(run, facts, resumed?.record);
 
-    for (const faults = { diverged: 0, 'device-lost': 0, at: trainer.steps }; ; ) {
+    const faults = { diverged: 0, 'device-lost': 0, at: trainer.steps };
+    /** Of the learning rate, since the last checkpoint: that has those before it. */
+    let halvings = 0;
+    const returnTo = async (saved: { readonly bytes: Uint8Array; readonly steps: number }) => {
+      standing = await goBack(saved.bytes, trainer, folder);
+      keepers?.rewind(saved.steps);
+      slowDown(trainer, halvings);
+    };
+    /** What the last faults left to do before training goes on. */
+    let lost = false;
+    let broken: HeddleError | undefined;
+    let end: unknown;
+    for (;;) {
       try {
+        if (standing.saved !== undefined && lost) {
+          trainer.destroy();
+          current.close();
+          current = await openAgain(options, folder.path);
+          trainer = await makeTrainer(job, current);
+          const { told } = standing; // what is done again is not told again
+          await returnTo(standing.saved);
+          standing.told = told;
+          lost = false;
+        }
+        if (standing.saved !== undefined && broken !== undefined) {
+          const { saved } = standing;
+          notice(
+            `step ${broken.step} is not finite: doing the steps from ${saved.steps} on again, to see why`,
+          );
+          const found = await explain(job, trainer, saved.bytes, halvings, broken);
+          if (options.onNan !== 'restore' || faults.diverged >= mostFaults) {
+            end = givenUp(found, folder, saved.steps);
+            throw end;
+          }
+          halvings++;
+          await returnTo(saved);
+          broken = undefined;
+          tell(`${found.message} Back to step ${saved.steps}, with half the learning rate`);
+        }
         const outcome = await attempt(job, { trainer, folder, keepers, writer, standing, notes, started });
         keepRecord(outcome.status);
         if (outcome.status === 'interrupted') ui?.status('stopped', `the run was stopped: ${folder.path}`);
         return outcome.code;
       } catch (error) {
-        const code = error instanceof HeddleError ? error.code : undefined;
         const { saved } = standing;
-        if (saved === undefined || (code !== 'diverged' && code !== 'device-lost')) throw error;
-        if (saved.steps > faults.at)
+        if (error === end || !(error instanceof HeddleError) || saved === undefined) throw error;
+        if (saved.steps > faults.at) {
           Object.assign(faults, { diverged: 0, 'device-lost': 0, at: saved.steps });
-        const last = ++faults[code] >= mostFaults;
-        if (code === 'device-lost') {
-          if (last) throw givenUp(error as HeddleError, folder, saved.steps);
-          tell(`${(error as HeddleError).message}; opening it again, to go on after step ${saved.steps}`);
-          trainer.destroy();
-          current.close();
-          current = await openMachine(options);
-          trainer = await makeTrainer(job, current);
-          const { told } = standing; // what is done again is not told again
-          standing = await goBack(saved.bytes, trainer, folder);
-          standing.told = told;
-          keepers.rewind(saved.steps);
-          continue;
+          halvings = 0;
         }
-        const found = await explain(job, trainer, saved.bytes, error as HeddleError);
-        if (options.onNan !== 'restore' || last) throw givenUp(found, folder, saved.steps);
-        standing = await goBack(saved.bytes, trainer, folder);
-        keepers.rewind(saved.steps);
-        for (const group of trainer.optimizer.groups) group.lr /= 2;
-        tell(`${found.message} Back to step ${saved.steps}, with half the learning rate`);
+        if (error.code === 'diverged') {
+          faults.diverged++;
+          broken = error;
+        } else if (error.code === 'device-lost') {
+          if (++faults['device-lost'] >= mostFaults) throw givenUp(error, folder, saved.steps);
+          lost = true;
+          tell(`${error.message}; opening it again, to go on after step ${saved.steps}`);
+        } else throw error;
       }
     }
   } catch (error) {
@@ -209,6 +239,35 @@ async function goBack(bytes: Uint8Array, trainer: Trainer, folder: RunFolder): P
   return { ...standing, epochs, told: { step: steps, epoch: epochs }, saved: { bytes, steps } };
 }
 
+/** Halves the learning rate so many times. */
+function slowDown(trainer: Trainer, halvings: number): void {
+  for (const group of trainer.optimizer.groups) group.lr /= 2 ** halvings;
+}
+
+/** Opens a device in place of a lost one, with the kernels that the run began with. Throws `device-lost` when there is none. */
+async function openAgain(options: TrainOptions, folder: string): Promise<Machine> {
+  try {
+    return await openMachine({ ...options, kernels: folder });
+  } catch (cause) {
+    if (!(cause instanceof HeddleError) || cause.code !== 'no-adapter') throw cause;
+    await new Promise((resolve) => setTimeout(resolve, reopenPause)); // a driver may be on its way back
+    throw new HeddleError(
+      'device-lost',
+      `the GPU device was lost, and is not there again: ${cause.message}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** Throws `usage` when another process has gone on with the run between reading and locking it. */
+function refuseMoved({ run, checkpoint }: Resumed, folder: RunFolder): void {
+  if (Buffer.from(checkpoint).equals(readRunFile(run, runFiles.last))) return;
+  folder.close();
+  throw new HeddleError('usage', `${run} has gone on meanwhile, in another process: give the command again`);
+}
+
 /** Begins a folder of its own with what the run has that it goes on from. */
 function copyCheckpoints({ run, checkpoint }: Resumed, folder: RunFolder): void {
   folder.saveCheckpoint(runFiles.last, checkpoint);
@@ -226,16 +285,20 @@ async function explain(
   job: Job,
   trainer: Trainer,
   checkpoint: Uint8Array,
+  halvings: number,
   error: HeddleError,
 ): Promise<HeddleError> {
   if (error.step === undefined) return error;
   try {
     await trainer.restore(checkpoint);
+    slowDown(trainer, halvings);
     const { train, fitOptions } = makeFit(job);
+    const { signal } = job.session.watch;
     const epochs = job.options.epochs - decodeCheckpoint(checkpoint).state.epochs;
-    const diagnosis = await trainer.diagnose(error.step, train, { ...fitOptions, epochs });
+    const diagnosis = await trainer.diagnose(error.step, train, { ...fitOptions, epochs, signal });
     return new HeddleError(error.code, `${error.message} ${diagnosisText(diagnosis)}`, { cause: error });
-  } catch {
+  } catch (other) {
+    if (other instanceof HeddleError && other.code === 'device-lost') throw other;
     return error; // the first error is the one that matters
   }
 }

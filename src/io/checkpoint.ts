@@ -36,6 +36,8 @@ export interface TrainingState {
   readonly schedule?: PlateauState | undefined;
   /** The generator's words when the orders of all epochs done were drawn, and none after; undefined before any `fit`. */
   readonly generator?: readonly number[] | undefined;
+  /** Instead of it, before any `fit`: the default generator's words. */
+  readonly defaultGenerator?: readonly number[] | undefined;
 }
 
 /** Hyper-parameters by name: `lr`, `momentum`, … */
@@ -93,22 +95,36 @@ export function decodeCheckpoint(file: Uint8Array): Checkpoint {
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0;
+/** Draws and rows are counted in a u32 on the GPU. */
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
+const isWords = (value: unknown) => value === undefined || (Array.isArray(value) && value.every(isCount));
+
+function isBegun(value: unknown): value is BegunEpoch {
+  if (!isObject(value) || !isObject(value.of)) return false;
+  const { of, batches, rows, loss, losses, seconds } = value;
+  if (!isCount(of.batches) || !isCount(of.rows) || !isCount(batches) || !isCount(rows) || !isCount(losses))
+    return false;
+  if (batches > of.batches || rows > of.rows || losses > batches) return false;
+  return (loss === null || Number.isFinite(loss)) && typeof seconds === 'number' && seconds >= 0;
+}
+
+/** As reduceLrOnPlateau keeps it. */
+function isSchedule(value: unknown): value is PlateauState {
+  if (!isObject(value)) return false;
+  const { best, badEpochs, cooldown, reductions } = value;
+  return (best === null || typeof best === 'number') && [badEpochs, cooldown, reductions].every(isCount);
+}
 
 function isState(value: unknown): value is TrainingState {
   if (!isObject(value)) return false;
-  const { steps, draws, epochs, begun, seed, optimizer, schedule, generator } = value;
+  const { steps, draws, epochs, begun, seed, optimizer, schedule, generator, defaultGenerator } = value;
   if (![steps, draws, epochs, seed].every(isCount)) return false;
-  if (begun !== undefined) {
-    if (!isObject(begun)) return false;
-    const { of, batches, rows, loss, losses, seconds } = begun;
-    if (!isObject(of) || ![of.batches, of.rows, batches, rows, losses].every(isCount)) return false;
-    if ((loss !== null && typeof loss !== 'number') || typeof seconds !== 'number') return false;
-  }
+  if (begun !== undefined && !isBegun(begun)) return false;
   if (!isObject(optimizer) || typeof optimizer.kind !== 'string') return false;
   if (!Array.isArray(optimizer.groups) || !optimizer.groups.every(isObject)) return false;
-  if (schedule !== undefined && !isObject(schedule)) return false;
-  return generator === undefined || (Array.isArray(generator) && generator.every(isCount));
+  if (schedule !== undefined && !isSchedule(schedule)) return false;
+  return isWords(generator) && isWords(defaultGenerator);
 }
 
 function readState(text: string): TrainingState {

@@ -123,7 +123,10 @@ export function recordOf(
   classNames: readonly string[],
   sha256: string,
 ): object {
-  const own = Object.entries(options).filter(([name]) => !freeOptions.has(name) && !name.startsWith('init'));
+  // Epochs are free, but schedules are made for as many as there are.
+  const own = Object.entries(options).filter(
+    ([name]) => name === 'epochs' || !(freeOptions.has(name) || name.startsWith('init')),
+  );
   return {
     ...{ input, classes, classNames, kernels, adapter },
     dataset: { ...dataset, sha256 },

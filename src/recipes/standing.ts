@@ -24,14 +24,22 @@ export interface Standing {
 
 const notesKey = 'heddle.run';
 const notes = v.object({
-  best: v.optional(v.object({ epoch: v.number(), accuracy: v.number(), loss: v.number() })),
+  best: v.optional(v.object({ epoch: v.number(), accuracy: v.number(), loss: v.nullable(v.number()) })),
 });
+
+function bestIn(text: string | undefined): Best | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const { best } = v.parse(notes, JSON.parse(text));
+    return best && { ...best, loss: best.loss ?? Number.NaN }; // JSON has no word for a loss that is not finite
+  } catch {
+    return undefined; // not ours
+  }
+}
 
 /** A run's standing as a checkpoint's notes have it: at its beginning where they say nothing. */
 export function standingFrom(found: ReadonlyMap<string, string>): Standing {
-  const text = found.get(notesKey);
-  const parsed = text === undefined ? undefined : v.safeParse(notes, JSON.parse(text));
-  const best = parsed?.success === true ? parsed.output.best : undefined;
+  const best = bestIn(found.get(notesKey));
   return { best, epochs: 0, told: { step: 0, epoch: 0 }, saved: undefined };
 }
 
@@ -39,14 +47,12 @@ export function standingFrom(found: ReadonlyMap<string, string>): Standing {
 export const notesOf = ({ best }: Pick<Standing, 'best'>): ReadonlyMap<string, string> =>
   new Map([[notesKey, JSON.stringify({ best })]]);
 
-/** Takes an epoch's validation in; whether it is the best so far: by accuracy, then by loss. */
+/** Takes an epoch's validation in; whether its accuracy is above all before. */
 export function observe(standing: Standing, { epoch, validation }: EpochEvent): boolean {
   standing.epochs = epoch;
   if (validation === undefined) return false;
   const { accuracy, loss } = validation;
-  const { best } = standing;
-  const better =
-    best === undefined || accuracy > best.accuracy || (accuracy === best.accuracy && loss < best.loss);
+  const better = standing.best === undefined || accuracy > standing.best.accuracy;
   if (better) standing.best = { epoch, accuracy, loss };
   return better;
 }

@@ -5,6 +5,7 @@ import { HeddleError } from '../errors.ts';
 import type { BegunEpoch, HyperParameters, TrainingState } from '../io/checkpoint.ts';
 import type { Optimizer, ParameterGroup } from '../optim/optimizer.ts';
 import type { Schedule } from '../optim/schedule.ts';
+import { createGenerator, defaultGenerator } from '../random/generator.ts';
 
 type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
 
@@ -19,7 +20,7 @@ export interface Course {
   loader: DataLoader | undefined;
   schedule: Schedule | undefined;
   /** What a checkpoint says of the generator and the schedule, until the next fit brings them. */
-  restored: Pick<TrainingState, 'generator' | 'schedule'> | undefined;
+  restored: Pick<TrainingState, 'generator' | 'defaultGenerator' | 'schedule'> | undefined;
 }
 
 /** Before the first step. */
@@ -50,6 +51,8 @@ export function takeUp(
         `fit: the checkpoint was made in the midst of an epoch of ${begun.of.rows} rows in ${begun.of.batches} batches; ` +
           `this loader's have ${rows} in ${batches}: expected the same data and batch size`,
       );
+    // A checkpoint from before any fit knows no loader: those that draw from the default generator begin where it stood.
+    if (restored.defaultGenerator !== undefined) defaultGenerator.setState(restored.defaultGenerator);
     train.rewind(epochs, restored.generator ?? train.stateBefore(epochs));
     validate?.rewind(epochs);
     if (restored.schedule !== undefined) schedule?.setState?.(restored.schedule);
@@ -74,10 +77,28 @@ export function stateOf(course: Course, optimizer: Optimizer, seed: number): Tra
     optimizer: { kind: optimizer.kind, groups: optimizer.groups.map(hyperOf) },
     schedule: restored === undefined ? schedule?.state?.() : restored.schedule,
     generator: restored === undefined ? words && [...words] : restored.generator,
+    defaultGenerator:
+      restored !== undefined
+        ? restored.defaultGenerator
+        : words === undefined
+          ? [...defaultGenerator.state()]
+          : undefined,
   };
 }
 
-/** Throws a HeddleError `shape` or `usage` when a checkpoint's state is not of such an optimizer and seed. */
+/** Whether a hyper-parameter from a file can stand for one's own: of its kind, and a number that PyTorch would take. */
+function isLike(value: unknown, own: unknown): boolean {
+  if (typeof own === 'number') return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+  if (Array.isArray(own))
+    return (
+      Array.isArray(value) &&
+      value.length === own.length &&
+      value.every((one) => typeof one === 'number' && one >= 0 && one < 1)
+    );
+  return typeof value === typeof own;
+}
+
+/** Throws a HeddleError `shape`, `file` or `usage` when a checkpoint's state is not of such an optimizer and seed. */
 export function refuseOther(state: TrainingState, optimizer: Optimizer, seed: number): void {
   const { kind, groups } = state.optimizer;
   const names = (all: readonly object[]) =>
@@ -88,6 +109,17 @@ export function refuseOther(state: TrainingState, optimizer: Optimizer, seed: nu
       `restore: the checkpoint is of ${kind} with ${groups.length} parameter groups (${names(groups)}); this trainer has ` +
         `${optimizer.kind} with ${optimizer.groups.length} (${names(optimizer.groups.map(hyperOf))}). Nothing was loaded.`,
     );
+  for (const [i, saved] of groups.entries())
+    for (const [name, value] of Object.entries(saved)) {
+      const own: unknown = hyperOf(optimizer.groups[i] as ParameterGroup)[name];
+      if (!isLike(value, own))
+        throw new HeddleError(
+          'file',
+          `restore: the checkpoint's ${name} of group ${i} is ${JSON.stringify(value)}, expected what ${kind} has there, such as ${JSON.stringify(own)}. Nothing was loaded.`,
+        );
+    }
+  for (const words of [state.generator, state.defaultGenerator])
+    if (words !== undefined) createGenerator().setState(words); // throws for what is no state
   if (state.seed !== seed)
     throw new HeddleError(
       'usage',
@@ -101,7 +133,7 @@ export function applyState(course: Course, optimizer: Optimizer, state: Training
   const { steps, draws, epochs, begun, generator, schedule } = state;
   Object.assign(course, { steps, draws, epochs, begun: begun && { ...begun } });
   course.loader = undefined;
-  course.restored = { generator, schedule };
+  course.restored = { generator, defaultGenerator: state.defaultGenerator, schedule };
   optimizer.groups.forEach((group, i) => {
     Object.assign(group, state.optimizer.groups[i]);
   });
