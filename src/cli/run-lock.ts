@@ -91,8 +91,8 @@ function claim(mine: string, path: string): boolean {
   }
 }
 
-/** Removes a lock that is nobody's. One process does that at a time: another's new lock must not go with the old one. */
-function clear(run: string, path: string, mine: string): void {
+/** Claims a lock that is nobody's. One process does that at a time: another's new lock must not go with the old one. */
+function takeOver(run: string, path: string, mine: string): boolean {
   const turn = `${path}.turn`;
   const left = statSync(turn, { throwIfNoEntry: false });
   if (left !== undefined && Date.now() - left.mtimeMs > heartbeat) rmSync(turn, { force: true });
@@ -101,6 +101,7 @@ function clear(run: string, path: string, mine: string): void {
   try {
     refuseLocked(run);
     rmSync(path, { force: true });
+    return claim(mine, path);
   } finally {
     rmSync(turn, { force: true });
   }
@@ -119,8 +120,7 @@ export function lockRun(run: string): () => void {
   try {
     if (!claim(mine, path)) {
       refuseLocked(run);
-      clear(run, path, mine);
-      if (!claim(mine, path)) {
+      if (!takeOver(run, path, mine)) {
         refuseLocked(run); // somebody else found it free at the same time
         throw new HeddleError('usage', `${run} is being taken by another process; try again in a while`);
       }
