@@ -165,7 +165,7 @@ export async function recordTextOf({ plan, shape, device, trainer, data }: Setup
     },
     adapter: adapterFacts(device.info),
     dataset: { name: options.dataset, synthetic: train.synthetic, train: train.length, test: test.length },
-    options: { ...options },
+    options: { ...options, epochs: plan.settings.epochs },
   };
   return JSON.stringify(recordOf(facts, train.classes, await dataSum(train)));
 }
