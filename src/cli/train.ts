@@ -1,5 +1,6 @@
 // `heddle train`: from options to a device, data and a run's folder; training itself is followed by train-run.ts.
 
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { HeddleError, type optim, take } from '../index.ts';
 import { countParameters, modelText, refuseTooLarge, type Shape } from '../recipes/model.ts';
@@ -11,7 +12,8 @@ import { type Machine, openMachine } from './machine.ts';
 import { declare, parseOptions, type TrainOptions, trainOptions } from './options.ts';
 import { type Resumed, takeUpRun } from './resume.ts';
 import { type Data, dataSum } from './run-facts.ts';
-import { refuseUsed } from './run-folder.ts';
+import { refuseUsed, runFiles, writeWhole } from './run-folder.ts';
+import { isCheckpointFile, readRunFile } from './run-record.ts';
 import { scheduleHelp } from './schedule-kinds.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
@@ -82,6 +84,16 @@ async function loadData(options: TrainOptions): Promise<Data> {
   return { train: options.limit === undefined ? train : take(train, options.limit), test };
 }
 
+/** Says in its run.json that a run is done, when it was killed between its last checkpoint and saying so. */
+function markDone({ run, record }: Resumed): void {
+  if (record.status === 'done' || isCheckpointFile(run)) return;
+  const info: object = JSON.parse(new TextDecoder().decode(readRunFile(run, runFiles.info)));
+  writeWhole(
+    join(run, runFiles.info),
+    Buffer.from(`${JSON.stringify({ ...info, status: 'done' }, null, 2)}\n`),
+  );
+}
+
 /** Throws `data` when a run would go on with other data than it began with. */
 function refuseOtherData(data: Data, { run, record }: Resumed): void {
   const began = record.dataset?.sha256;
@@ -102,6 +114,7 @@ async function train(
 ): Promise<number> {
   const clipping = clippingFor(options);
   if (resumed !== undefined && resumed.state.epochs >= options.epochs) {
+    markDone(resumed);
     process.stderr.write(
       `${resumed.run} has had its ${count(options.epochs)} epochs; give more by --epochs to go on\n`,
     );

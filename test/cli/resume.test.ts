@@ -95,12 +95,19 @@ test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
 
 test('auto begins a run, goes on with it, and leaves alone what is done', async () => {
   const cwd = temporaryFolder();
-  const { train } = runs(cwd);
+  const { train, json } = runs(cwd);
   const recipe = [...small, '--resume', 'auto', '--epochs', '2', '--lr', '0.001'];
   await train(...recipe, '--out', 'mine', '--json');
   const again = await train(...recipe, '--out', 'mine', '--json');
   expect(again.stdout).toBe('');
   expect(again.stderr).toBe('mine has had its 2 epochs; give more by --epochs to go on\n');
+  // Killed between its last checkpoint and the end: complete, and now it says so.
+  writeFileSync(
+    join(cwd, 'mine', 'run.json'),
+    JSON.stringify({ ...json('mine/run.json'), status: 'running' }),
+  );
+  await train(...recipe, '--out', 'mine');
+  expect(json('mine/run.json')).toMatchObject({ status: 'done', options: { epochs: 2 } });
 
   // Without --out: the newest in runs/ that is not done, and that the options given do not contradict.
   await train(...recipe);
