@@ -68,16 +68,20 @@ export function reachedIn(log: string): Reached {
     const { epoch = 0, validation } = event;
     if (validation === undefined) continue;
     const { accuracy, loss } = validation;
-    if (best === undefined || accuracy > best.accuracy || (accuracy === best.accuracy && loss < best.loss))
-      best = { accuracy, loss, epoch };
+    if (best === undefined || accuracy > best.accuracy) best = { accuracy, loss, epoch };
   }
   const { accuracy = null, loss = null, epoch = null } = best ?? {};
   return { accuracy, loss, epoch, steps, seconds };
 }
 
-/** What run.json says of a run's end; undefined where there is no run. */
+/** What run.json says of a run's end, `damaged` when it cannot be read; undefined where there is no run. */
 export function recordedStatus(folder: string): string | undefined {
-  return existsSync(join(folder, runFiles.info)) ? readRunRecord(folder).status : undefined;
+  if (!existsSync(join(folder, runFiles.info))) return undefined;
+  try {
+    return readRunRecord(folder).status;
+  } catch {
+    return 'damaged'; // of one run, which is no reason not to tell of the others
+  }
 }
 
 /** The result of a run from its folder and what is known of its end. */
@@ -103,6 +107,8 @@ export function keptResults(files: readonly string[]): Map<string, RunResult> {
 export function standingResult(out: string, run: PlannedRun, kept: RunResult | undefined): RunResult {
   const recorded = recordedStatus(join(out, run.name));
   if (recorded === 'done') return resultOf(out, run, 'done');
+  if (recorded === 'damaged')
+    return resultOf(out, run, 'failed', `${join(out, run.name, runFiles.info)} cannot be read`);
   if (kept?.status === 'failed' || (kept?.status === 'diverged' && recorded === 'failed'))
     return resultOf(out, run, kept.status, kept.error);
   return resultOf(out, run, 'unfinished');

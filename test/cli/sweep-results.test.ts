@@ -18,7 +18,7 @@ import { fakeOutput, temporaryFolder } from './support.ts';
 const epoch = (n: number, accuracy: number, loss: number) =>
   JSON.stringify({ type: 'epoch', epoch: n, seconds: 1.5, validation: { loss, accuracy } });
 
-test('a run has reached its best epoch, by accuracy, then by loss, then the first', () => {
+test('a run has reached its best epoch, the first of the best accuracy, as best.safetensors is', () => {
   const log = [
     '{"type":"run"}',
     '{"type":"step","step":1}',
@@ -29,7 +29,7 @@ test('a run has reached its best epoch, by accuracy, then by loss, then the firs
     '{"type":"done","steps":12,"seconds":9}',
     '{"type":"ep',
   ].join('\n');
-  expect(reachedIn(log)).toEqual({ accuracy: 0.75, loss: 1.5, epoch: 3, steps: 12, seconds: 6 });
+  expect(reachedIn(log)).toEqual({ accuracy: 0.75, loss: 2, epoch: 2, steps: 12, seconds: 6 });
   expect(reachedIn('')).toEqual({ accuracy: null, loss: null, epoch: null, steps: null, seconds: 0 });
 });
 
@@ -79,6 +79,11 @@ test('a run stands as its folder says, and as was kept of how it fell', () => {
   expect(standing()).toMatchObject({ status: 'unfinished' });
   record('done');
   expect(standing(fallen('failed'))).toMatchObject({ status: 'done', error: undefined });
+  writeFileSync(join(out, run.name, 'run.json'), '');
+  expect(standing()).toEqual({
+    status: 'failed',
+    error: `${join(out, run.name, 'run.json')} cannot be read`,
+  });
 });
 
 test('what was kept is found by the run’s folder, wherever the sweep’s lies now', () => {
