@@ -2,7 +2,7 @@
 
 import type { DownloadProgress } from '../platform/files.ts';
 import { progressBar } from './format-bar.ts';
-import type { Output } from './sinks.ts';
+import { eraseLine, type Output } from './sinks.ts';
 import { cut } from './table.ts';
 
 /** What shows downloads; `wipe` before anything else is written, and at the end. */
@@ -12,7 +12,6 @@ export interface DownloadLine {
 }
 
 const interval = 100;
-const eraseLine = '\r\x1b[K';
 const barRoom = 24;
 
 /** Shows downloads on `stderr`. `now`: milliseconds from anywhere; tests have their own. */

@@ -1,16 +1,16 @@
 // `heddle eval RUN`: how good a run's weights are on the test set, class by class.
 
 import type { Command } from 'commander';
-import { classScores, createTrainer, dataLoader, nn, openDevice, optim } from '../index.ts';
-import { buildModel, refuseTooLarge } from '../recipes/model.ts';
+import { classScores, dataLoader } from '../index.ts';
 import { count } from '../recipes/units.ts';
 import { evaluationText } from './format-evaluation.ts';
 import { loadSplit, mayDownload, syntheticNotice } from './load-data.ts';
+import { openMachine } from './machine.ts';
 import { declare, type EvalOptions, evalOptions, parseOptions } from './options.ts';
+import { loadRunModel } from './run-model.ts';
 import { readRunRecord, readRunWeights } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
-import { prepareDevice } from './tuning.ts';
 
 const examples = `
 Prints accuracy, average loss, precision, recall and F1 of each class, and the confusion matrix.
@@ -39,9 +39,9 @@ async function evaluate(run: string, options: EvalOptions): Promise<number> {
   const { batchSize, hidden, model } = record.options;
   const source = { ...options, dataset: options.dataset ?? record.options.dataset };
   const early = mayDownload(source) ? undefined : await loadSplit('test', source);
-  const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
+  const machine = await openMachine(options);
   try {
-    const { device, choice, notice } = prepareDevice(opened, options);
+    const { device, notice } = machine;
     const test = early ?? (await loadSplit('test', source));
     const shape = {
       model,
@@ -49,20 +49,12 @@ async function evaluate(run: string, options: EvalOptions): Promise<number> {
       hidden,
       classes: test.classes.length,
     };
-    refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     process.stderr.write(
       `${adapterText(device.info)} · ${test.name}: ${count(test.length)} images · the ${which} weights\n${notice}`,
     );
-    const trainer = await createTrainer(device, {
-      model: buildModel(shape),
-      loss: nn.crossEntropyLoss(),
-      optimizer: optim.sgd({ lr: 0 }),
-      batchSize,
-      plain: choice.plain,
-      input: { shape: test.inputShape, dtype: test.inputs instanceof Uint8Array ? 'u8' : 'f32' },
-    });
+    const dtype = test.inputs instanceof Uint8Array ? 'u8' : 'f32';
+    const trainer = await loadRunModel(machine, { shape, weights, batchSize, dtype });
     try {
-      await trainer.load(weights);
       const evaluation = await trainer.evaluate(dataLoader(test, { batchSize }));
       const { loss, accuracy, confusion, ranks } = evaluation;
       const { classes, synthetic, length: rows } = test;
@@ -80,6 +72,6 @@ async function evaluate(run: string, options: EvalOptions): Promise<number> {
       trainer.destroy();
     }
   } finally {
-    opened.destroy();
+    machine.close();
   }
 }

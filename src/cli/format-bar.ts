@@ -3,7 +3,7 @@
 import pc from 'picocolors';
 import { count } from '../recipes/units.ts';
 import type { ProgressEvent } from '../train/events.ts';
-import type { CliEvent, Output, Sink } from './sinks.ts';
+import { type CliEvent, eraseLine, type Output, type Sink } from './sinks.ts';
 
 /** Options of `barSink`. */
 export interface BarOptions {
@@ -19,7 +19,6 @@ export interface BarOptions {
 
 /** Redraws are at least this far apart, in ms. */
 const interval = 100;
-const eraseLine = '\r\x1b[K';
 const full = '━';
 const empty = '─';
 const shortestBar = 10;

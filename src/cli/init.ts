@@ -5,6 +5,7 @@ import { HeddleError, messageOf } from '../errors.ts';
 import type { Trainer } from '../index.ts';
 import { decodeWeights } from '../io/checkpoint.ts';
 import type { NamedTensor } from '../io/safetensors.ts';
+import { codeOf } from '../platform/node-read.ts';
 import { readRunWeights } from './run-record.ts';
 
 /** The options that have to do with it. */
@@ -50,7 +51,7 @@ function readWeights(path: string): Map<string, NamedTensor> {
     if (statSync(path).isDirectory()) return readRunWeights(path, 'last');
     return decodeWeights(new Uint8Array(readFileSync(path)));
   } catch (cause) {
-    const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+    const missing = codeOf(cause) === 'ENOENT';
     if (missing)
       throw new HeddleError('usage', `--init: ${path} does not exist; expected a safetensors file or a run`, {
         cause,

@@ -14,14 +14,20 @@ const header =
 /** A number with all its digits; empty where there is none, or none that is finite. */
 const cell = (value: number | undefined) => (Number.isFinite(value) ? String(value) : '');
 
-function rowOf(log: Log, { epoch, seconds, samplesPerSecond, train, validation }: LoggedEpoch): string {
-  const lr = log.steps.findLast((step) => step.epoch === epoch)?.lr;
-  const speed = [seconds, samplesPerSecond, lr];
+function rowOf(
+  log: Log,
+  rates: ReadonlyMap<number, number>,
+  { epoch, seconds, samplesPerSecond, train, validation }: LoggedEpoch,
+): string {
+  const speed = [seconds, samplesPerSecond, rates.get(epoch)];
   const losses = [train.loss, validation?.loss, validation?.accuracy];
   return [epoch, lastStepOf(log, epoch), ...speed, ...losses].map(cell).join(',');
 }
 
-const textOf = (log: Log) => [header, ...log.epochs.map((epoch) => rowOf(log, epoch)), ''].join('\r\n');
+function textOf(log: Log): string {
+  const rates = new Map(log.steps.map(({ epoch, lr }) => [epoch, lr])); // of each epoch the last
+  return [header, ...log.epochs.map((epoch) => rowOf(log, rates, epoch)), ''].join('\r\n');
+}
 
 /**
  * The text of metrics.csv that a run's events make. `seconds` is training alone, `step` the optimizer's at the epoch's end,

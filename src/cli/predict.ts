@@ -3,27 +3,18 @@
 import type { Command } from 'commander';
 import * as v from 'valibot';
 import { decodePicture, type FitOptions, type Fitted, fitPicture } from '../data/picture.ts';
-import {
-  createTrainer,
-  dataLoader,
-  fromArrays,
-  HeddleError,
-  nn,
-  openDevice,
-  optim,
-  probabilities,
-} from '../index.ts';
+import { dataLoader, fromArrays, HeddleError, probabilities } from '../index.ts';
 import { readNamed, readStream } from '../platform/node-read.ts';
-import { buildModel, refuseTooLarge } from '../recipes/model.ts';
 import type { RunRecord } from '../recipes/record.ts';
 import { classNamesOf } from './class-names.ts';
 import { progressBar } from './format-bar.ts';
+import { openMachine } from './machine.ts';
 import { declare, evalOptions, parseOptions } from './options.ts';
+import { loadRunModel } from './run-model.ts';
 import { bestOrLast, readRunRecord, readRunWeights } from './run-record.ts';
 import type { Session } from './session.ts';
 import { adapterText } from './sinks.ts';
 import { table } from './table.ts';
-import { prepareDevice } from './tuning.ts';
 import { oneOf, wholeNumber } from './values.ts';
 
 const { weights, adapter, json, plain } = evalOptions.entries;
@@ -89,23 +80,14 @@ async function predict(run: string, images: readonly string[], options: PredictO
   const { batchSize, hidden, model, dataset } = record.options;
   const inversion = options.invert === 'auto' && channels === 3 ? 'no' : options.invert;
   const fit = { inversion, margin: channels === 1 ? margins[dataset] : undefined } as const;
-  const opened = await openDevice(options.adapter === undefined ? {} : { adapter: options.adapter });
+  const machine = await openMachine(options);
   try {
-    const { device, choice, notice } = prepareDevice(opened, options);
+    const { device, notice } = machine;
     const shape = { model, input: record.input, hidden, classes: record.classes };
-    refuseTooLarge(shape, device.limits.maxStorageBufferBindingSize);
     const drawn = dataset === 'synthetic' ? ', trained on SYNTHETIC data' : '';
     process.stderr.write(`${adapterText(device.info)} · the ${which} weights of ${run}${drawn}\n${notice}`);
-    const trainer = await createTrainer(device, {
-      model: buildModel(shape),
-      loss: nn.crossEntropyLoss(),
-      optimizer: optim.sgd({ lr: 0 }),
-      batchSize,
-      plain: choice.plain,
-      input: { shape: record.input, dtype: 'u8' },
-    });
+    const trainer = await loadRunModel(machine, { shape, weights, batchSize, dtype: 'u8' });
     try {
-      await trainer.load(weights);
       const names = classNamesOf(record) ?? Array.from({ length: record.classes }, (_, i) => String(i));
       let failed = false;
       // A batch at a time: there may be more pictures than memory for them.
@@ -139,7 +121,7 @@ async function predict(run: string, images: readonly string[], options: PredictO
       trainer.destroy();
     }
   } finally {
-    opened.destroy();
+    machine.close();
   }
 }
 

@@ -17,10 +17,12 @@ import { versions } from './versions.ts';
 export interface Data {
   readonly train: ClassDataset;
   readonly test: ClassDataset;
+  /** SHA-256 of the training data: inputs, then targets. */
+  readonly sha256: string;
 }
 
-/** The SHA-256 of the training data, inputs and targets. */
-export const dataSum = ({ train }: Data): string =>
+/** The sum for `Data`. */
+export const sumOf = (train: ClassDataset): string =>
   createHash('sha256').update(train.inputs).update(train.targets).digest('hex');
 
 /** The run as its first event tells it. */
@@ -66,7 +68,7 @@ export function recordKeeper(folder: RunFolder, run: RunEvent, data: Data, from:
   const resumed =
     from === undefined ? [] : [...from.record.resumed, { at: now, run: from.run, step: from.state.steps }];
   const started = from?.record.started || now;
-  const dataset = { ...run.dataset, sha256: dataSum(data) };
+  const dataset = { ...run.dataset, sha256: data.sha256 };
   const classNames = data.train.classes;
   return (status: Status, error?: unknown) => {
     const code = error instanceof HeddleError ? { code: error.code } : {};

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { HeddleError, messageOf } from '../errors.ts';
+import { codeOf } from '../platform/node-read.ts';
 import { jsonLine } from './format-json.ts';
 import { lockFile, lockRun } from './run-lock.ts';
 import type { Sink } from './sinks.ts';
@@ -40,8 +41,6 @@ export const runFiles = {
   last: 'last.safetensors',
   best: 'best.safetensors',
 } as const;
-
-const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
 
 function fileError(what: string, cause: unknown): HeddleError {
   return new HeddleError('file', `${what}: ${messageOf(cause)}`, { cause });
@@ -143,7 +142,7 @@ export interface RunFolderOptions {
 }
 
 /** The lines of an event log that tell of nothing after `steps` and `epochs`; a torn line is of a process that died. */
-export function linesUpTo(log: string, { steps, epochs }: { steps: number; epochs: number }): string {
+function linesUpTo(log: string, { steps, epochs }: { steps: number; epochs: number }): string {
   const stays = (line: string) => {
     try {
       const event: { type?: unknown; step?: unknown; epoch?: unknown } = JSON.parse(line);

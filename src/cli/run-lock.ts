@@ -6,6 +6,7 @@ import { linkSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } f
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { HeddleError } from '../errors.ts';
+import { codeOf } from '../platform/node-read.ts';
 
 /** Its name within the folder. */
 export const lockFile = 'lock.json';
@@ -42,7 +43,7 @@ function isAlive({ pid, began }: Owner): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+    return codeOf(error) === 'EPERM';
   }
 }
 
@@ -71,9 +72,8 @@ export function refuseLocked(run: string): void {
   );
 }
 
-const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? error.code : undefined);
 /** What file systems answer that have no second names for files. */
-const noLinks: readonly unknown[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+const noLinks: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
 
 /** Gives `path` the content of `mine`, all of it at once, unless something is there: then false. */
 function claim(mine: string, path: string): boolean {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { HeddleError, messageOf } from '../errors.ts';
 import { type Checkpoint, decodeCheckpoint, decodeWeights } from '../io/checkpoint.ts';
 import type { NamedTensor } from '../io/safetensors.ts';
+import { codeOf } from '../platform/node-read.ts';
 import { parseRecord, type RunRecord, recordNote } from '../recipes/record.ts';
 import { runFiles } from './run-folder.ts';
 
@@ -22,8 +23,7 @@ function readBytes(path: string, expected: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(path)); // not a Buffer, whose slice() is a view
   } catch (cause) {
-    const missing =
-      cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
+    const missing = ['ENOENT', 'ENOTDIR'].includes(codeOf(cause));
     const reason = missing ? `does not exist; ${expected}` : `cannot be read: ${messageOf(cause)}`;
     throw new HeddleError(missing ? 'usage' : 'file', `${path} ${reason}`, { cause });
   }

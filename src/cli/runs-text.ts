@@ -15,15 +15,15 @@ export function shortNumber(value: number | undefined): string {
 }
 
 /** `88.50 % (3)`: the best accuracy, and its epoch. */
-export const bestText = ({ best }: RunSummary): string =>
+const bestText = ({ best }: RunSummary): string =>
   best === undefined ? none : `${(100 * best.accuracy).toFixed(2)} % (${best.epoch})`;
 
 /** Epochs done, of those asked for. */
-export const epochsText = ({ epochs }: RunSummary): string =>
+const epochsText = ({ epochs }: RunSummary): string =>
   epochs.asked === undefined ? count(epochs.done) : `${count(epochs.done)}/${count(epochs.asked)}`;
 
 /** Milliseconds a step, in three digits or more. */
-export function millisecondsText({ secondsPerStep }: RunSummary): string {
+function millisecondsText({ secondsPerStep }: RunSummary): string {
   if (secondsPerStep === undefined || !Number.isFinite(secondsPerStep)) return none;
   const ms = 1000 * secondsPerStep;
   return ms >= 100 ? count(ms) : ms.toPrecision(3);

@@ -53,6 +53,9 @@ export interface Output {
   write(text: string): unknown;
 }
 
+/** Takes a terminal's line away, to write another in its place. */
+export const eraseLine = '\r\x1b[K';
+
 /** A sink that writes what a pure function says about each event. */
 export function textSink(out: Output, format: (event: CliEvent) => string): Sink {
   return {

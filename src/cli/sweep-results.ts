@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseLines } from './event-log.ts';
 import { runFiles } from './run-folder.ts';
 import { readRunRecord } from './run-record.ts';
 import type { PlannedRun } from './sweep-plan.ts';
@@ -42,16 +43,8 @@ interface LoggedEvent {
   readonly validation?: { readonly accuracy: number; readonly loss: number };
 }
 
-/** The objects of JSON lines; a torn one, of a process that died, is left out. */
-function jsonLines<T>(text: string): T[] {
-  return text.split('\n').flatMap((line) => {
-    try {
-      return line === '' ? [] : [JSON.parse(line) as T];
-    } catch {
-      return [];
-    }
-  });
-}
+/** The objects of JSON lines, which were written by us; a torn one, of a process that died, is left out. */
+const jsonLines = <T>(text: string) => parseLines(text).objects as T[];
 
 const readText = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '');
 

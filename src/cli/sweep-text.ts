@@ -1,6 +1,6 @@
 // What a sweep says to people: lines as runs begin and end, one live line on a terminal, and the table at the end.
 
-import type { Output } from './sinks.ts';
+import { eraseLine, type Output } from './sinks.ts';
 import type { EpochNews } from './sweep-children.ts';
 import type { RunResult, RunStatus, Summary } from './sweep-results.ts';
 import { cut, table } from './table.ts';
@@ -70,7 +70,6 @@ export interface SweepProgress {
 
 /** Redraws are at least this far apart, in ms. */
 const interval = 100;
-const eraseLine = '\r\x1b[K';
 
 /** Progress of `total` runs, `counts` of which stand so from the beginning. */
 export function sweepProgress(

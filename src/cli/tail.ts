@@ -1,6 +1,7 @@
 // A text file that another process adds lines to, or puts another in place of. Holds no more of it than a piece.
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { codeOf } from '../platform/node-read.ts';
 
 const pieceBytes = 1 << 20;
 const newline = 0x0a;
@@ -18,7 +19,7 @@ export function tailOf(path: string): () => Generator<string, void> {
     try {
       handle = openSync(path, 'r');
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return;
+      if (codeOf(error) === 'ENOENT') return;
       throw error;
     }
     try {

@@ -3,103 +3,27 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  createTrainer,
-  dataLoader,
-  diagnosisText,
-  type FitOptions,
-  HeddleError,
-  manualSeed,
-  type NamedTensor,
-  nn,
-  type optim,
-  type Trainer,
-  type TrainerOptions,
-} from '../index.ts';
-import { decodeCheckpoint } from '../io/checkpoint.ts';
-import { augmentation } from '../recipes/augment.ts';
-import { buildModel, type Shape } from '../recipes/model.ts';
+import { HeddleError, type Trainer } from '../index.ts';
 import { recordNote, recordOf } from '../recipes/record.ts';
 import { type Standing, standingFrom } from '../recipes/standing.ts';
 import { count } from '../recipes/units.ts';
 import { follow, type Outcome, save } from './follow.ts';
-import { barSink } from './format-bar.ts';
-import { jsonLine } from './format-json.ts';
-import { pytorchText } from './format-pytorch.ts';
 import { loadInit } from './init.ts';
-import { type Machine, openMachine } from './machine.ts';
-import type { TrainOptions } from './options.ts';
+import type { Machine } from './machine.ts';
 import type { Resumed } from './resume.ts';
-import { type Data, dataSum, recordKeeper, runEvent } from './run-facts.ts';
+import { recordKeeper, runEvent } from './run-facts.ts';
 import { createRunFolder, openRunFolder, type RunFolder, runFiles } from './run-folder.ts';
 import { type Keepers, openKeepers } from './run-keepers.ts';
 import { isCheckpointFile, readRunFile } from './run-record.ts';
-import { makeSchedule } from './schedule.ts';
-import type { Session } from './session.ts';
-import { type Sink, textSink } from './sinks.ts';
-import type { TrainUi } from './train-ui.ts';
+import { explain, givenUp, goBack, openAgain, slowDown } from './train-faults.ts';
+import { type Job, makeFit, makeTrainer } from './train-job.ts';
+import { type Writer, writerFor } from './train-writer.ts';
 import { variantNotice } from './tuning.ts';
-
-/** What is to be trained. */
-export interface Job {
-  readonly options: TrainOptions;
-  readonly optimizer: optim.Optimizer;
-  readonly clipping: Pick<TrainerOptions, 'clipGradNorm' | 'clipGradValue'>;
-  readonly data: Data;
-  readonly shape: Shape;
-  readonly session: Session;
-  readonly resumed?: Resumed;
-  /** Weights to begin with. */
-  readonly init?: ReadonlyMap<string, NamedTensor>;
-  /** A page that shows it. */
-  readonly ui?: TrainUi;
-}
 
 /** Faults of one kind in a row, without a checkpoint between them, after which a run gives up. */
 const mostFaults = 3;
 
-/** Before a device that was lost is looked for again, in ms. */
-const reopenPause = 1000;
-
 const notice = (line: string) => process.stderr.write(`${line}\n`);
-
-/** The model and its trainer, as a process begins them: the generator stands after the drawing of the weights. */
-async function makeTrainer(
-  { options, optimizer, clipping, data, shape }: Job,
-  { device, choice }: Machine,
-): Promise<Trainer> {
-  manualSeed(options.seed);
-  const { inputShape, inputs } = data.train;
-  return createTrainer(device, {
-    model: buildModel(shape),
-    loss: nn.crossEntropyLoss(),
-    optimizer,
-    ...clipping,
-    batchSize: options.batchSize,
-    plain: choice.plain,
-    input: { shape: inputShape, dtype: inputs instanceof Uint8Array ? 'u8' : 'f32' },
-  });
-}
-
-/** Loaders and schedule as a process begins them. */
-function makeFit({ options, data, optimizer }: Job) {
-  const { batchSize, shuffle, epochs, logEvery, checkpointEvery } = options;
-  const train = dataLoader(data.train, {
-    ...{ batchSize, shuffle, transforms: augmentation(options.augment, data.train) },
-  });
-  const length = { epochs, stepsPerEpoch: train.batches, lr: optimizer.lr };
-  const schedule = options.schedule === undefined ? undefined : makeSchedule(options.schedule, length);
-  return {
-    train,
-    fitOptions: {
-      logEvery,
-      ...(schedule && { schedule }),
-      ...(checkpointEvery && { checkpointEvery }),
-      validate: dataLoader(data.test, { batchSize }),
-      onNonFinite: options.onNan === 'ignore' ? 'ignore' : 'throw',
-    } satisfies Omit<FitOptions, 'epochs'>,
-  };
-}
 
 /** Trains a run in a folder of its own, or goes on with one; the exit code. What is thrown leaves the last checkpoint good. */
 export async function trainRun(job: Job, machine: Machine): Promise<number> {
@@ -134,7 +58,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
     ui?.notice(line);
   };
   const notes = new Map([
-    [recordNote, JSON.stringify(recordOf(run, job.data.train.classes, dataSum(job.data)))],
+    [recordNote, JSON.stringify(recordOf(run, job.data.train.classes, job.data.sha256))],
   ]);
   const writer = writerFor(options, job.data.train.length);
   let keepers: Keepers | undefined;
@@ -231,36 +155,6 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
   }
 }
 
-/** Puts a trainer, and what the folder tells, where a checkpoint was made. */
-async function goBack(bytes: Uint8Array, trainer: Trainer, folder: RunFolder): Promise<Standing> {
-  const standing = standingFrom(await trainer.restore(bytes));
-  const { steps, epochs } = decodeCheckpoint(bytes).state;
-  folder.rewind({ steps, epochs });
-  return { ...standing, epochs, told: { step: steps, epoch: epochs }, saved: { bytes, steps } };
-}
-
-/** Halves the learning rate so many times. */
-function slowDown(trainer: Trainer, halvings: number): void {
-  for (const group of trainer.optimizer.groups) group.lr /= 2 ** halvings;
-}
-
-/** Opens a device in place of a lost one, with the kernels that the run began with. Throws `device-lost` when there is none. */
-async function openAgain(options: TrainOptions, folder: string): Promise<Machine> {
-  try {
-    return await openMachine({ ...options, kernels: folder });
-  } catch (cause) {
-    if (!(cause instanceof HeddleError) || cause.code !== 'no-adapter') throw cause;
-    await new Promise((resolve) => setTimeout(resolve, reopenPause)); // a driver may be on its way back
-    throw new HeddleError(
-      'device-lost',
-      `the GPU device was lost, and is not there again: ${cause.message}`,
-      {
-        cause,
-      },
-    );
-  }
-}
-
 /** Throws `usage` when another process has gone on with the run between reading and locking it. */
 function refuseMoved({ run, checkpoint }: Resumed, folder: RunFolder): void {
   if (Buffer.from(checkpoint).equals(readRunFile(run, runFiles.last))) return;
@@ -273,34 +167,6 @@ function copyCheckpoints({ run, checkpoint }: Resumed, folder: RunFolder): void 
   folder.saveCheckpoint(runFiles.last, checkpoint);
   if (existsSync(join(run, runFiles.best)))
     folder.saveCheckpoint(runFiles.best, readRunFile(run, runFiles.best));
-}
-
-function givenUp(error: HeddleError, folder: RunFolder, steps: number): HeddleError {
-  const kept = `${folder.path}/${runFiles.last} is as after step ${steps}`;
-  return new HeddleError(error.code, `${error.message.replace(/[^.]$/, '$&.')} ${kept}.`, { cause: error });
-}
-
-/** The error, with what was found around its step by doing it again. */
-async function explain(
-  job: Job,
-  trainer: Trainer,
-  checkpoint: Uint8Array,
-  halvings: number,
-  error: HeddleError,
-): Promise<HeddleError> {
-  if (error.step === undefined) return error;
-  try {
-    await trainer.restore(checkpoint);
-    slowDown(trainer, halvings);
-    const { train, fitOptions } = makeFit(job);
-    const { signal } = job.session.watch;
-    const epochs = job.options.epochs - decodeCheckpoint(checkpoint).state.epochs;
-    const diagnosis = await trainer.diagnose(error.step, train, { ...fitOptions, epochs, signal });
-    return new HeddleError(error.code, `${error.message} ${diagnosisText(diagnosis)}`, { cause: error });
-  } catch (other) {
-    if (other instanceof HeddleError && other.code === 'device-lost') throw other;
-    return error; // the first error is the one that matters
-  }
 }
 
 interface Attempt {
@@ -354,19 +220,4 @@ async function attempt(
     return { status: 'interrupted', code: 0 };
   } else if (writer.silentEnd) notice(`kept in ${folder.path}`);
   return { status, code: 0 };
-}
-
-/** A writer of results; `silentEnd` when its last line does not name the run's folder. */
-type Writer = Sink & { readonly silentEnd: boolean };
-
-/** The writer on stdout that the options ask for. */
-function writerFor(options: TrainOptions, rows: number): Writer {
-  const { stdout, stderr } = process;
-  if (options.json) return { ...textSink(stdout, jsonLine), silentEnd: false };
-  const live = stdout.isTTY === true && stderr.isTTY === true;
-  if (options.format === 'bar' || (options.format === 'auto' && live)) {
-    const { epochs, batchSize } = options;
-    return { ...barSink({ stdout, stderr, epochs, rows, batchSize }), silentEnd: false };
-  }
-  return { ...textSink(stdout, pytorchText(rows)), silentEnd: true };
 }

@@ -11,7 +11,7 @@ import { loadBoth, mayDownload, orderNotice, syntheticNotice } from './load-data
 import { type Machine, openMachine } from './machine.ts';
 import { declare, parseOptions, type TrainOptions, trainOptions } from './options.ts';
 import { type Resumed, takeUpRun } from './resume.ts';
-import { type Data, dataSum } from './run-facts.ts';
+import { type Data, sumOf } from './run-facts.ts';
 import { refuseUsed, runFiles, writeWhole } from './run-folder.ts';
 import { isCheckpointFile, readRunFile } from './run-record.ts';
 import { scheduleHelp } from './schedule-kinds.ts';
@@ -80,8 +80,9 @@ export function checkTrainOptions(raw: Readonly<Record<string, unknown>>): Train
 }
 
 async function loadData(options: TrainOptions): Promise<Data> {
-  const { train, test } = await loadBoth(options);
-  return { train: options.limit === undefined ? train : take(train, options.limit), test };
+  const { train: all, test } = await loadBoth(options);
+  const train = options.limit === undefined ? all : take(all, options.limit);
+  return { train, test, sha256: sumOf(train) };
 }
 
 /** Says in its run.json that a run is done, when it was killed between its last checkpoint and saying so. */
@@ -95,9 +96,8 @@ function markDone({ run, record }: Resumed): void {
 }
 
 /** Throws `data` when a run would go on with other data than it began with. */
-function refuseOtherData(data: Data, { run, record }: Resumed): void {
+function refuseOtherData({ sha256: found }: Data, { run, record }: Resumed): void {
   const began = record.dataset?.sha256;
-  const found = dataSum(data);
   if (began === undefined || began === found) return;
   throw new HeddleError(
     'data',

@@ -5,6 +5,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
 import { type Device, HeddleError, withoutKernels, withVariants } from '../index.ts';
+import { codeOf } from '../platform/node-read.ts';
 import { knownVariants as known } from '../recipes/variants.ts';
 import { kernelCachePath, writeKernelCache } from './kernel-cache.ts';
 import { readRunRecord } from './run-record.ts';
@@ -19,7 +20,7 @@ export function readTuning(device: Device): ReadonlyMap<string, string> {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return new Map();
+    if (codeOf(cause) === 'ENOENT') return new Map();
     throw new HeddleError(
       'file',
       `${path}, what \`heddle tune\` found, cannot be read: ${messageOf(cause)}`,

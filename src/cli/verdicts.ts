@@ -5,6 +5,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
 import { messageOf } from '../errors.ts';
 import { type Device, HeddleError, type KernelChoice, withoutKernels } from '../index.ts';
+import { codeOf } from '../platform/node-read.ts';
 import { kernelCachePath, writeKernelCache } from './kernel-cache.ts';
 import { adapterText } from './sinks.ts';
 
@@ -33,7 +34,7 @@ function readModels(path: string): Models {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return {}; // nothing is wrong here
+    if (codeOf(cause) === 'ENOENT') return {}; // nothing is wrong here
     throw new HeddleError(
       'file',
       `${path}, what \`heddle doctor\` found, cannot be read: ${messageOf(cause)}`,

@@ -3,6 +3,7 @@
 
 import * as v from 'valibot';
 import { HeddleError, messageOf } from '../errors.ts';
+import type { AdapterInfo } from '../index.ts';
 import { augmentations } from './augment.ts';
 import { modelNames } from './model.ts';
 import { optimizerNames } from './optimizer.ts';
@@ -89,14 +90,7 @@ export const freeOptions: ReadonlySet<string> = new Set([
 ]);
 
 /** The adapter, as far as a run needs to remember it. */
-export interface AdapterFacts {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly device: string;
-  readonly description: string;
-  readonly backend: string;
-  readonly software: boolean;
-}
+export type AdapterFacts = Omit<AdapterInfo, 'subgroupSize'>;
 
 /** The facts worth remembering of all that a device says about its adapter. */
 export function adapterFacts(info: AdapterFacts): AdapterFacts {

@@ -36,6 +36,8 @@ export interface Trainer {
   readonly parameterCount: number;
   /** Optimizer steps done. */
   readonly steps: number;
+  /** Epochs that `fit` has done, validation included. */
+  readonly epochs: number;
   /** Trains for some epochs; yields events as they happen. Throws `diverged` when a loss, gradient or parameter is not finite. */
   fit(train: DataLoader, options: FitOptions): AsyncGenerator<TrainEvent, void, void>;
   /** Loss, accuracy and confusion counts over a loader's data; the weights stay as they are. */
@@ -188,6 +190,9 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
     parameterCount: arenas.parameterCount,
     get steps() {
       return course.steps;
+    },
+    get epochs() {
+      return course.epochs;
     },
     async *fit(train, fitOptions) {
       claim();
