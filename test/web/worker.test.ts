@@ -292,7 +292,8 @@ describe('faults', () => {
     await done(client);
     const expected = client.losses();
     const from = client.said.length;
-    await client.send({ type: 'start', settings: { ...small, epochs: 3 } });
+    // Long enough not to be over before the fault gets there.
+    await client.send({ type: 'start', settings: { ...small, epochs: 12 } });
     await client.until('epoch', ({ epoch }) => epoch === 1, from);
     await client.send({ type: 'faults', lose: [4] });
     await done(client, from);
@@ -303,7 +304,7 @@ describe('faults', () => {
         .join(),
     ).toMatch(/lost.*opening it again/);
     const steps = client.said.slice(from).flatMap((one) => (one.type === 'steps' ? one.steps : []));
-    expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 60 }, (_, i) => i + 1));
+    expect(steps.map(({ step }) => step)).toEqual(Array.from({ length: 240 }, (_, i) => i + 1));
     expect(steps.slice(0, 40).map(({ loss }) => loss)).toEqual(expected);
   });
 
