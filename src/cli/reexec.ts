@@ -53,12 +53,13 @@ export function driverEnvironment(self: Self = thisProcess()): NodeJS.ProcessEnv
 
 /**
  * Forwards what reaches this process to the child, which has a session of its own: in our process group a Ctrl-C would
- * reach it from the terminal too, and count as the second one. Returns what takes the listeners away.
+ * reach it from the terminal too, and count as the second one. Called before there is a child, so that no signal finds
+ * nobody listening. Returns what takes the listeners away.
  */
-function forward(child: ChildProcess): () => void {
-  const pass = (signal: NodeJS.Signals) => child.kill(signal);
+function forward(child: () => ChildProcess): () => void {
+  const pass = (signal: NodeJS.Signals) => child().kill(signal);
   const suspend = () => {
-    child.kill('SIGSTOP');
+    child().kill('SIGSTOP');
     process.kill(process.pid, 'SIGSTOP');
   };
   const passed = ['SIGINT', 'SIGTERM', 'SIGWINCH', 'SIGCONT'] as const;
@@ -85,13 +86,13 @@ export async function runAgain(
   env: NodeJS.ProcessEnv,
 ): Promise<number | undefined> {
   if (program === undefined) return undefined;
+  const release = forward(() => child);
   // The channel carries no messages: its end tells the child that we are gone (see signals.ts).
   const child = spawn(program, args, {
     env,
     detached: true,
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
-  const release = forward(child);
   try {
     return await new Promise((resolve) => {
       child.once('error', () => resolve(undefined));

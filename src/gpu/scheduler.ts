@@ -54,6 +54,8 @@ interface Pace {
   secondsPerStep: number;
   /** False until the first chunk is done: it pays for what drivers put off until then, and says nothing of the next. */
   warm: boolean;
+  /** Chunks since the last that told how long it took: the consumer kept the others past their ends. */
+  untold: number;
 }
 
 /** A submit should take about this long: far from any watchdog, long enough to hide its overhead. */
@@ -61,8 +63,10 @@ const targetChunkSeconds = 0.04;
 const maxInFlight = 2;
 /** The part of the time that a chunk should still take in which nobody need look whether it is done. */
 const restShare = 0.8;
-/** Bringing back what is done takes less than this, in seconds, on a busy machine and in a browser too. */
+/** Bringing back what is done takes less than this, in seconds, on most machines and in a browser too. */
 const atOnce = 0.005;
+/** After so many chunks that did not tell how long they took, the consumer waits while the next one is timed. */
+const mostUntold = 8;
 
 /**
  * A scheduler for plans that read `rings` and write into `results`: one 32-bit number a slot ([slots]), or, where that is a
@@ -112,7 +116,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
 
   /**
    * Waits for a chunk, at first without looking, and learns from how long it took: no more than that, if it was done when
-   * we looked, since then we rested too long, or the consumer of the results took its time, or the process was stopped.
+   * we looked, since then we rested too long; and nothing, if the consumer of the results kept us past its expected end.
    */
   const finish = async (
     pace: Pace,
@@ -125,19 +129,21 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
     const bytes = await readMapped(device, chunk.storage.buffer as GPUBuffer, resultBytes * chunk.steps);
     const end = now();
     const measured = (end - chunk.start) / chunk.steps;
+    pace.untold = pace.warm && expected <= 0 && secondsPerStep > 0 ? pace.untold + 1 : 0;
     if (!pace.warm) pace.warm = true;
     else if (secondsPerStep === 0) pace.secondsPerStep = measured;
-    else if (end - looked < atOnce) {
+    else if (expected > 0 && end - looked < atOnce) {
       const least = (end - looked) / chunk.steps;
       pace.secondsPerStep = Math.max(least, 0.9 * Math.min(secondsPerStep, measured));
-    } else pace.secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;
+    } else if (expected > 0) pace.secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;
     return bytes;
   };
 
   return {
     async *run(plan, fill) {
       const inFlight: { storage: Storage; steps: number; submitted: number }[] = [];
-      const pace = paces.get(plan) ?? { secondsPerStep: 0, warm: false };
+      const done: Chunk[] = [];
+      const pace = paces.get(plan) ?? { secondsPerStep: 0, warm: false, untold: 0 };
       paces.set(plan, pace);
       let more = true;
       let lastEnd = 0;
@@ -172,7 +178,11 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
           lastEnd = now();
           inFlight.shift();
           free.push(next.storage);
-          yield { steps: next.steps, results: new Float32Array(bytes), seconds: lastEnd - start };
+          done.push({ steps: next.steps, results: new Float32Array(bytes), seconds: lastEnd - start });
+          const timing = pace.secondsPerStep === 0 || pace.untold >= mostUntold;
+          if (timing && inFlight.length > 0) continue;
+          yield* done;
+          done.length = 0;
         }
       } finally {
         // Left early (an error, or the caller stopped): staging buffers still being written must not be reused.

@@ -1,6 +1,6 @@
 // The whole page: what is where, and who is told of what.
 
-import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { DroppedFile, FileKind } from '../recipes/protocol.ts';
 import { AccuracyChart } from './components/accuracy-chart.tsx';
 import { ActivationsPanel } from './components/activations.tsx';
@@ -10,7 +10,7 @@ import { Confusion } from './components/confusion.tsx';
 import { Controls, Watched } from './components/controls.tsx';
 import { DataPanel } from './components/data-panel.tsx';
 import { Header } from './components/header.tsx';
-import { Help } from './components/help.tsx';
+import { Help, openHelp } from './components/help.tsx';
 import { ImagesPanel } from './components/images-panel.tsx';
 import { KeepPanel } from './components/keep-panel.tsx';
 import { KernelsPanel } from './components/kernels-panel.tsx';
@@ -75,7 +75,7 @@ function useShareLink(session: Session, { settings }: State): void {
 export function App({ session }: { readonly session: Session }) {
   const state = useSession(session);
   const [theme, toggleTheme] = useTheme();
-  const [help, setHelp] = useState(false);
+  const help = useRef<HTMLDialogElement>(null);
   const [image, setImage] = useState(0);
   const [peer, setPeer] = useState(true);
   useShareLink(session, state);
@@ -91,8 +91,8 @@ export function App({ session }: { readonly session: Session }) {
 
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
-      const toggleHelp = () => setHelp((open) => !open);
-      if (obey(event, { session, toggleTheme, toggleHelp })) event.preventDefault();
+      if (obey(event, { session, toggleTheme, openHelp: () => openHelp(help.current) }))
+        event.preventDefault();
     };
     addEventListener('keydown', pressed);
     return () => removeEventListener('keydown', pressed);
@@ -138,7 +138,7 @@ export function App({ session }: { readonly session: Session }) {
         commands={commands}
         theme={theme}
         onTheme={toggleTheme}
-        onHelp={() => setHelp(true)}
+        onHelp={() => openHelp(help.current)}
       />
       <Banner failure={state.failure} notices={state.notices} settings={state.settings} session={session} />
       <div class="columns">
@@ -229,7 +229,7 @@ export function App({ session }: { readonly session: Session }) {
           />
         </main>
       </div>
-      <Help open={help} onClose={() => setHelp(false)} />
+      <Help dialog={help} />
     </>
   );
 }

@@ -6,7 +6,7 @@ import { isRunning } from './state.ts';
 export interface KeyActions {
   readonly session: Session;
   readonly toggleTheme: () => void;
-  readonly toggleHelp: () => void;
+  readonly openHelp: () => void;
 }
 
 const own = 'input, select, textarea, button, summary, dialog, [contenteditable]';
@@ -20,7 +20,7 @@ function wanted(target: EventTarget | null, key: string): boolean {
 }
 
 /** Obeys a key; says whether it meant something. */
-export function obey(event: KeyboardEvent, { session, toggleTheme, toggleHelp }: KeyActions): boolean {
+export function obey(event: KeyboardEvent, { session, toggleTheme, openHelp }: KeyActions): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || wanted(event.target, event.key))
     return false;
   const state = session.state();
@@ -29,7 +29,7 @@ export function obey(event: KeyboardEvent, { session, toggleTheme, toggleHelp }:
       toggleTheme();
       return true;
     case '?':
-      toggleHelp();
+      openHelp();
       return true;
     case 'l':
     case 'c':

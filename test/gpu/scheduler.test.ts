@@ -91,8 +91,11 @@ describe('training', () => {
       chunks.set(event.epoch, (chunks.get(event.epoch) ?? 0) + 1);
       await new Promise((resolve) => setTimeout(resolve, 50)); // more than a chunk is to take
     }
+    // Learning from the consumer's time, a chunk would shrink by a fifth each time: to one step, long before the last epoch.
     const [first = 0, last = 0] = [chunks.get(2), chunks.get(7)];
-    expect(last, `chunks in the last epoch; ${first} in the first`).toBeLessThanOrEqual(2 * first + 4);
+    expect(last, `chunks of 400 steps in the last epoch; ${first} in the first`).toBeLessThan(
+      Math.max(100, 4 * first),
+    );
     trainer.destroy();
   }, 120_000);
 

@@ -1,6 +1,6 @@
 // The keys, in a dialog; and what they do.
 
-import { useEffect, useRef } from 'preact/hooks';
+import type { RefObject } from 'preact';
 
 const keys: readonly (readonly [string, string])[] = [
   ['space', 'start, pause, continue'],
@@ -12,14 +12,14 @@ const keys: readonly (readonly [string, string])[] = [
   ['?', 'this help'],
 ];
 
-export function Help({ open, onClose }: { readonly open: boolean; readonly onClose: () => void }) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    if (open && dialog.current?.open === false) dialog.current.showModal();
-    if (!open) dialog.current?.close();
-  }, [open]);
+/** Whether it is open is the dialog's own to know: the browser closes it by Escape, and says so a moment later. */
+export function openHelp(dialog: HTMLDialogElement | null): void {
+  if (dialog?.open === false) dialog.showModal();
+}
+
+export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement | null> }) {
   return (
-    <dialog ref={dialog} class="help" aria-labelledby="help-title" onClose={onClose}>
+    <dialog ref={dialog} class="help" aria-labelledby="help-title">
       <h2 id="help-title">Keys</h2>
       <dl>
         {keys.map(([key, what]) => (
@@ -35,7 +35,7 @@ export function Help({ open, onClose }: { readonly open: boolean; readonly onClo
         Drag over the loss to zoom, double-click for the whole range. In the confusion matrix arrows move and
         Enter shows a cell’s images. A hidden tab goes on training.
       </p>
-      <button type="button" onClick={onClose}>
+      <button type="button" onClick={() => dialog.current?.close()}>
         Close
       </button>
     </dialog>
