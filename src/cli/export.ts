@@ -4,12 +4,12 @@ import { statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import * as v from 'valibot';
-import { encodeOnnx, encodeSafetensors, HeddleError } from '../index.ts';
+import { encodeOnnx, encodeSafetensors, HeddleError, type NamedTensor } from '../index.ts';
 import { inputText } from '../io/onnx.ts';
 import { weightsOf } from '../io/weights.ts';
 import { weightsJson } from '../io/weights-json.ts';
-import { buildModel, modelText } from '../recipes/model.ts';
-import { bytesText } from '../recipes/units.ts';
+import { buildModel, countParameters, modelText, type Shape } from '../recipes/model.ts';
+import { bytesText, count } from '../recipes/units.ts';
 import { classNamesOf } from './class-names.ts';
 import { pythonLines } from './export-python.ts';
 import { parseOptions } from './options.ts';
@@ -80,6 +80,20 @@ function* encoded(texts: Iterable<string>): Generator<Uint8Array, void, void> {
   for (const text of texts) yield encoder.encode(text);
 }
 
+/**
+ * Throws `file` when a run's record tells of a model far larger than its weights, before so much is drawn. What is off by
+ * less is told key by key, once there is a model.
+ */
+function refuseFarLarger(run: string, shape: Shape, weights: ReadonlyMap<string, NamedTensor>): void {
+  const expected = countParameters(shape);
+  const found = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+  if (expected <= 10 * found) return;
+  throw new HeddleError(
+    'file',
+    `${run}: its record tells of ${modelText(shape)}, ${count(expected)} parameters; its weights are ${count(found)} numbers`,
+  );
+}
+
 async function exportRun(run: string, options: ExportOptions): Promise<number> {
   const { format, force } = options;
   const alone = isCheckpointFile(run); // then its model goes beside it
@@ -89,8 +103,10 @@ async function exportRun(run: string, options: ExportOptions): Promise<number> {
   const { input, classes } = record;
   const { model: name, hidden } = record.options;
   const shape = { model: name, input, hidden, classes };
+  const found = readRunWeights(run, options.weights);
+  refuseFarLarger(run, shape, found);
   const model = buildModel(shape);
-  const weights = weightsOf(model, readRunWeights(run, options.weights));
+  const weights = weightsOf(model, found);
   const classNames = classNamesOf(record);
   const facts = { inputShape: input, classes, classNames };
 

@@ -77,8 +77,8 @@ function resultLine(event: CliEvent, epochs: number): string {
   return `${count(event.steps)} steps in ${event.seconds.toFixed(1)} s, ${perStep} → ${event.run}\n`;
 }
 
-/** Draws the bar where stderr is a terminal; prints the results in any case. */
-export function barSink(options: BarOptions): Sink {
+/** Draws the bar where stderr is a terminal, and notices above it; prints the results in any case. */
+export function barSink(options: BarOptions): Sink & { notice(line: string): void } {
   const { stdout, stderr, epochs, now = () => performance.now() } = options;
   const colors = pc.createColors(stderr.isTTY === true && pc.isColorSupported);
   let drawn = false;
@@ -106,6 +106,10 @@ export function barSink(options: BarOptions): Sink {
       if (text === '') return;
       wipe();
       stdout.write(text);
+    },
+    notice(line) {
+      wipe();
+      stderr.write(`${line}\n`);
     },
     close: wipe,
   };

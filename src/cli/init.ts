@@ -51,12 +51,12 @@ function readWeights(path: string): Map<string, NamedTensor> {
     if (statSync(path).isDirectory()) return readRunWeights(path, 'last');
     return decodeWeights(new Uint8Array(readFileSync(path)));
   } catch (cause) {
-    const missing = codeOf(cause) === 'ENOENT';
-    if (missing)
+    if (codeOf(cause) === 'ENOENT')
       throw new HeddleError('usage', `--init: ${path} does not exist; expected a safetensors file or a run`, {
         cause,
       });
-    throw new HeddleError('file', `--init: ${path}: ${messageOf(cause)}`, { cause });
+    const code = cause instanceof HeddleError ? cause.code : 'file';
+    throw new HeddleError(code, `--init: ${path}: ${messageOf(cause)}`, { cause });
   }
 }
 

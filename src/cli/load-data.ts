@@ -31,10 +31,11 @@ export interface DataOptions {
 const fileSetOf = (dataset: string) =>
   fileSets[fileSetNames.find((name) => name === dataset) ?? 'fashion-mnist'];
 
-/** The class names of a data set, without loading it; undefined for a folder of pictures. */
+/** The class names of a data set, without loading it; undefined for a folder of pictures, and for what we do not know. */
 export function knownClasses(dataset: string): readonly string[] | undefined {
-  if (isFolder(dataset)) return undefined;
-  return dataset === 'synthetic' ? SYNTHETIC_CLASSES : fileSetOf(dataset).classes;
+  if (dataset === 'synthetic') return SYNTHETIC_CLASSES;
+  const name = fileSetNames.find((known) => known === dataset);
+  return name && fileSets[name].classes;
 }
 
 /**

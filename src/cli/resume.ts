@@ -2,14 +2,15 @@
 // goes, where it runs and what is told of it.
 
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
-import { HeddleError } from '../errors.ts';
+import { join, resolve } from 'node:path';
+import { HeddleError, messageOf } from '../errors.ts';
 import type { TrainingState } from '../io/checkpoint.ts';
 import { freeOptions, type RunRecord } from '../recipes/record.ts';
 import { flagOf, type TrainOptions } from './options.ts';
 import { runFiles } from './run-folder.ts';
 import { lockOwner, refuseLocked } from './run-lock.ts';
 import { readCheckpoint, readRunRecord } from './run-record.ts';
+import { shellWord } from './shell-words.ts';
 
 /** A run that goes on. */
 export interface Resumed {
@@ -44,45 +45,76 @@ function readRun(run: string): Resumed {
   return { run, record, checkpoint: bytes, state };
 }
 
-/** The newest run that has not come to its end, has begun with such options, and at which nobody is at work. */
-function newestUnfinished(options: TrainOptions, given: ReadonlySet<string>): Resumed | undefined {
-  const candidates = existsSync(parent) ? readdirSync(parent) : [];
-  const found = candidates.flatMap((name) => {
-    const run = join(parent, name);
+/** The records of the runs that `auto` looks through, newest first; what is no run's any more is told and passed over. */
+function recordsIn(folder: string, tell: (line: string) => void): { run: string; record: RunRecord }[] {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const found = names.flatMap((name) => {
+    const run = join(folder, name);
+    if (!existsSync(join(run, runFiles.info))) return [];
     try {
-      const resumed = readRun(run);
-      const { status } = resumed.record;
-      const { epochs = options.epochs } = given.has('epochs') ? options : resumed.record.options;
-      const complete = status === 'done' || resumed.state.epochs >= epochs;
-      if (complete || lockOwner(run) !== undefined) return [];
-      return differing(options, given, resumed.record) === undefined ? [resumed] : [];
-    } catch {
-      return []; // no run, or one that has nothing to go on from
+      return [{ run, record: readRunRecord(run) }];
+    } catch (error) {
+      tell(`--resume auto passes ${run} over: ${messageOf(error)}`);
+      return [];
     }
   });
-  return found.toSorted((a, b) => (a.record.started < b.record.started ? 1 : -1))[0];
+  return found.toSorted((a, b) => (a.record.started < b.record.started ? 1 : -1));
+}
+
+/**
+ * The newest run that has not come to its end, has begun with such options, and at which nobody is at work. One that
+ * diverged would diverge again.
+ */
+function newestUnfinished(
+  options: TrainOptions,
+  given: ReadonlySet<string>,
+  tell: (line: string) => void,
+): Resumed | undefined {
+  for (const { run, record } of recordsIn(parent, tell)) {
+    if (record.status === 'done' || differing(options, given, record) !== undefined) continue;
+    if (lockOwner(run) !== undefined) continue;
+    if (record.code === 'diverged') {
+      tell(`--resume auto passes ${run} over: it diverged`);
+      continue;
+    }
+    try {
+      const { bytes, state } = readCheckpoint(run);
+      const { epochs = options.epochs } = given.has('epochs') ? options : record.options;
+      if (state.epochs < epochs) return { run, record, checkpoint: bytes, state };
+    } catch (error) {
+      tell(`--resume auto passes ${run} over: ${messageOf(error)}`);
+    }
+  }
+  return undefined;
 }
 
 /** The run that `--resume` means; undefined when a new one is to begin. */
-function find(options: TrainOptions, given: ReadonlySet<string>): Resumed | undefined {
+function find(
+  options: TrainOptions,
+  given: ReadonlySet<string>,
+  tell: (line: string) => void,
+): Resumed | undefined {
   const { resume, out } = options;
   if (resume === undefined) return undefined;
   if (resume !== 'auto') return readRun(resume);
-  if (out === undefined) return newestUnfinished(options, given);
-  return existsSync(join(out, runFiles.last)) ? readRun(out) : undefined;
+  if (out !== undefined) return existsSync(join(out, runFiles.last)) ? readRun(out) : undefined;
+  const found = newestUnfinished(options, given, tell);
+  if (found === undefined) tell(`--resume auto: no run in ${parent} to go on with; beginning a new one`);
+  return found;
 }
 
 /**
  * The run to go on with, and the options to do it by: its own, and of those given the ones that are free. Throws `usage`
- * for a run that is not there, is in use or has begun with other options.
+ * for a run that is not there, is in use or has begun with other options. `tell` hears why `auto` passes runs over.
  */
 export function takeUpRun(
   options: TrainOptions,
   given: ReadonlySet<string>,
+  tell = (line: string): unknown => process.stderr.write(`${line}\n`),
 ): { readonly options: TrainOptions; readonly resumed?: Resumed } {
   if (options.resume !== undefined && options.init !== undefined)
     throw new HeddleError('usage', '--resume and --init exclude each other: expected one of them');
-  const resumed = find(options, given);
+  const resumed = find(options, given, tell);
   if (resumed === undefined) return { options };
   const { run, record } = resumed;
   refuseLocked(run);
@@ -91,7 +123,7 @@ export function takeUpRun(
     const began: Partial<Record<string, unknown>> = record.options;
     throw new HeddleError(
       'usage',
-      `${flagOf(other)}: found ${text(options[other])}, expected ${text(began[other])}, as ${run} began; to train on with another, begin a new run with --init ${run}`,
+      `${flagOf(other)}: found ${text(options[other])}, expected ${text(began[other])}, as ${run} began; to train on with another, begin a new run with --init ${shellWord(run)}`,
     );
   }
   const { kernels: _, ...began } = record.options;
@@ -101,7 +133,7 @@ export function takeUpRun(
   // The kernels that it used, so that its numbers go on to the bit.
   const kernels = record.kernels?.variants === undefined ? {} : { kernels: run };
   const { init: __, initPrefix: ___, ...rest } = options;
-  const stays = options.out === run ? { out: undefined } : {};
+  const stays = options.out !== undefined && resolve(options.out) === resolve(run) ? { out: undefined } : {};
   const merged = { ...rest, initPartial: false, ...began, ...kernels, ...own, ...stays };
   return {
     options: Object.fromEntries(

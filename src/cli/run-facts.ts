@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { HeddleError, messageOf } from '../errors.ts';
 import type { ClassDataset, Trainer } from '../index.ts';
 import { modelText, type Shape } from '../recipes/model.ts';
-import { adapterFacts } from '../recipes/record.ts';
+import { adapterFacts, type DataSums } from '../recipes/record.ts';
 import { variantsUsed } from '../recipes/variants.ts';
 import type { TrainOptions } from './options.ts';
 import type { Resumed } from './resume.ts';
@@ -17,13 +17,17 @@ import { versions } from './versions.ts';
 export interface Data {
   readonly train: ClassDataset;
   readonly test: ClassDataset;
-  /** SHA-256 of the training data: inputs, then targets. */
-  readonly sha256: string;
+  readonly sums: DataSums;
 }
 
-/** The sum for `Data`. */
-export const sumOf = (train: ClassDataset): string =>
-  createHash('sha256').update(train.inputs).update(train.targets).digest('hex');
+const sumOf = ({ inputs, targets }: ClassDataset): string =>
+  createHash('sha256').update(inputs).update(targets).digest('hex');
+
+/** The sums for `Data`. */
+export const sumsOf = ({ train, test }: Pick<Data, 'train' | 'test'>): DataSums => ({
+  sha256: sumOf(train),
+  testSha256: sumOf(test),
+});
 
 /** The run as its first event tells it. */
 export function runEvent(
@@ -68,7 +72,7 @@ export function recordKeeper(folder: RunFolder, run: RunEvent, data: Data, from:
   const resumed =
     from === undefined ? [] : [...from.record.resumed, { at: now, run: from.run, step: from.state.steps }];
   const started = from?.record.started || now;
-  const dataset = { ...run.dataset, sha256: data.sha256 };
+  const dataset = { ...run.dataset, ...data.sums };
   const classNames = data.train.classes;
   return (status: Status, error?: unknown) => {
     const code = error instanceof HeddleError ? { code: error.code } : {};

@@ -1,11 +1,11 @@
 // Ctrl-C and `kill` during a run: the first one lets the run stop at its next step and save, the second one ends it.
-// Also ends quietly when the reader of stdout has gone. Knows nothing of training.
+// Also ends quietly when the reader of stdout has gone, and saves when there is no room for what it writes there. Knows nothing of training.
 
 import { HeddleError } from '../errors.ts';
 
 /** Why a run is asked to stop, and the exit code that goes with it. */
 export interface StopReason {
-  readonly name: 'SIGINT' | 'SIGTERM' | 'EPIPE';
+  readonly name: 'SIGINT' | 'SIGTERM' | 'EPIPE' | 'a full disk behind stdout';
   readonly code: number;
 }
 
@@ -20,7 +20,7 @@ export interface Host {
 
 /** A watch on signals, for as long as a command runs. */
 export interface SignalWatch {
-  /** Aborted by the first signal, once `graceful` was called. */
+  /** Aborted by the first signal, or a stdout that takes no more, once `graceful` was called. */
   readonly signal: AbortSignal;
   /** Why the run is to stop; undefined while nobody asked. */
   readonly reason: StopReason | undefined;
@@ -34,10 +34,12 @@ const reasons: Record<StopReason['name'], StopReason> = {
   SIGINT: { name: 'SIGINT', code: 130 },
   SIGTERM: { name: 'SIGTERM', code: 143 },
   EPIPE: { name: 'EPIPE', code: 0 },
+  'a full disk behind stdout': { name: 'a full disk behind stdout', code: 1 },
 };
 
 /** What writing answers when nobody reads any more: a closed pipe, a closed terminal, and each write after that. */
 const gone = new Set(['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED']);
+const full = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 /** One Ctrl-C can arrive twice (from the terminal, and again from npm or `timeout`), this close together in ms. */
 const echo = 300;
 /** A run that has not stopped and saved by then never will, in ms; the contract allows 5 s. */
@@ -66,7 +68,7 @@ export function watchSignals(host: Host = thisProcess): SignalWatch {
       if (!saving) return host.exit(next.code);
       timer = setTimeout(() => host.exit(next.code), patience);
       abort.abort();
-    } else if (next.name !== 'EPIPE' && host.now() - first > echo) {
+    } else if (next.name.startsWith('SIG') && host.now() - first > echo) {
       host.exit(next.code);
     }
   };
@@ -74,6 +76,7 @@ export function watchSignals(host: Host = thisProcess): SignalWatch {
   const terminate = () => stop(reasons.SIGTERM);
   const broken = (error: NodeJS.ErrnoException) => {
     if (gone.has(error.code ?? '')) stop(reasons.EPIPE);
+    else if (saving && full.has(error.code ?? '')) stop(reasons['a full disk behind stdout']);
     else throw new HeddleError('file', `stdout cannot be written: ${error.message}`, { cause: error });
   };
   /** Progress that nobody can read is no reason to stop. */

@@ -151,10 +151,3 @@ export function sweepName(plan: SweepPlan): string {
   const sum = createHash('sha256').update(JSON.stringify(plan)).digest('hex').slice(0, 8);
   return [...plan.axes.slice(0, 4), sum].join('-');
 }
-
-/** A command line as a POSIX shell reads it. */
-export function commandLine(words: readonly string[]): string {
-  const quoted = (word: string) =>
-    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-  return words.map(quoted).join(' ');
-}

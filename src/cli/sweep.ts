@@ -6,10 +6,11 @@ import * as v from 'valibot';
 import { HeddleError } from '../index.ts';
 import { parseOptions } from './options.ts';
 import type { Session } from './session.ts';
+import { commandLine, shellWord } from './shell-words.ts';
 import { drawFrom, gridOf, mostConfigurations, parseAxes } from './sweep-axes.ts';
 import { type ChildEnd, inParallel, runChild } from './sweep-children.ts';
 import { openSweepFolder, readSweepFolder, type SweepFolder } from './sweep-folder.ts';
-import { commandLine, type PlannedRun, runsOf, type SweepPlan, share, sweepName } from './sweep-plan.ts';
+import { type PlannedRun, runsOf, type SweepPlan, share, sweepName } from './sweep-plan.ts';
 import {
   isSettled,
   type RunResult,
@@ -236,7 +237,7 @@ async function sweep(options: SweepOptions, train: readonly string[], session: S
     }
     const code = conclude(plan, folder, runs, results, json);
     if (ours !== undefined && !json)
-      process.stderr.write(`heddle sweep --out ${folder.path} --report sums up all shares\n`);
+      process.stderr.write(`heddle sweep --out ${shellWord(folder.path)} --report sums up all shares\n`);
     return gone.signal.aborted ? noAdapter : code;
   } finally {
     folder.close();

@@ -23,6 +23,17 @@ export function slowDown(trainer: Trainer, halvings: number): void {
   for (const group of trainer.optimizer.groups) group.lr /= 2 ** halvings;
 }
 
+/** A machine, as far as it has to be told apart. */
+interface Opened {
+  readonly device: { readonly info: { readonly description: string } };
+}
+
+/** What a run that goes on with another adapter's device has to be told; undefined where it is the same one. */
+export function otherAdapter(before: Opened, now: Opened): string | undefined {
+  const [old, found] = [before, now].map(({ device }) => device.info.description);
+  return old === found ? undefined : `the GPU is now ${found}: numbers go on, but not to the bit`;
+}
+
 /** Opens a device in place of a lost one, with the kernels that the run began with. Throws `device-lost` when there is none. */
 export async function openAgain(options: TrainOptions, folder: string): Promise<Machine> {
   try {
@@ -41,8 +52,11 @@ export async function openAgain(options: TrainOptions, folder: string): Promise<
 }
 
 /** The error that ends a run, with what is kept of it. */
-export function givenUp(error: HeddleError, folder: RunFolder, steps: number): HeddleError {
-  const kept = `${folder.path}/${runFiles.last} is as after step ${steps}`;
+export function givenUp(error: HeddleError, folder: RunFolder, steps: number | undefined): HeddleError {
+  const kept =
+    steps === undefined
+      ? 'Nothing was kept yet'
+      : `${folder.path}/${runFiles.last} is as after step ${steps}`;
   return new HeddleError(error.code, `${error.message.replace(/[^.]$/, '$&.')} ${kept}.`, { cause: error });
 }
 

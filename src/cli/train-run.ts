@@ -15,7 +15,8 @@ import { recordKeeper, runEvent } from './run-facts.ts';
 import { createRunFolder, openRunFolder, type RunFolder, runFiles } from './run-folder.ts';
 import { type Keepers, openKeepers } from './run-keepers.ts';
 import { isCheckpointFile, readRunFile } from './run-record.ts';
-import { explain, givenUp, goBack, openAgain, slowDown } from './train-faults.ts';
+import { shellWord } from './shell-words.ts';
+import { explain, givenUp, goBack, openAgain, otherAdapter, slowDown } from './train-faults.ts';
 import { type Job, makeFit, makeTrainer } from './train-job.ts';
 import { type Writer, writerFor } from './train-writer.ts';
 import { variantNotice } from './tuning.ts';
@@ -52,36 +53,30 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
   }
   const run = runEvent(job, machine, trainer, folder.path);
   const keepRecord = recordKeeper(folder, run, job.data, resumed);
+  const writer = writerFor(options, job.data.train.length);
   const { ui } = job;
   const tell = (line: string) => {
-    notice(line);
+    writer.notice(line);
     ui?.notice(line);
   };
-  const notes = new Map([
-    [recordNote, JSON.stringify(recordOf(run, job.data.train.classes, job.data.sha256))],
-  ]);
-  const writer = writerFor(options, job.data.train.length);
+  const notes = new Map([[recordNote, JSON.stringify(recordOf(run, job.data.train.classes, job.data.sums))]]);
   let keepers: Keepers | undefined;
-  let standing = standingFrom(new Map());
+  let standing = beginning(resumed);
   let current = machine;
   try {
     watch.graceful();
     process.stderr.write(variantNotice(options, machine.device, run.kernels.variants));
     keepRecord('running'); // before the first checkpoint: who finds one finds what it is of
-    if (resumed === undefined) {
-      folder.rewind({ steps: 0, epochs: 0 }); // of one that died before its first checkpoint
-      await save({ folder, trainer, standing, notes });
-    } else {
-      standing = await goBack(resumed.checkpoint, trainer, folder);
-      if (folder.path !== resumed.run) copyCheckpoints(resumed, folder);
-    }
-    keepers = openKeepers(folder, trainer.steps);
+    const { steps, epochs } = resumed?.state ?? { steps: 0, epochs: 0 };
+    folder.rewind({ steps, epochs }); // of one that was killed
+    if (resumed !== undefined && folder.path !== resumed.run) copyCheckpoints(resumed, folder);
+    keepers = openKeepers(folder, steps);
     for (const sink of [...keepers.sinks, writer]) sink.event(run);
     const { classes } = job.data.train;
     const facts = { classes, dispatches: dispatches.length, bytes: machine.device.bytes };
     ui?.begin(run, facts, resumed?.record);
 
-    const faults = { diverged: 0, 'device-lost': 0, at: trainer.steps };
+    const faults = { diverged: 0, 'device-lost': 0, at: steps };
     /** Of the learning rate, since the last checkpoint: that has those before it. */
     let halvings = 0;
     const returnTo = async (saved: { readonly bytes: Uint8Array; readonly steps: number }) => {
@@ -91,23 +86,33 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
     };
     /** What the last faults left to do before training goes on. */
     let lost = false;
+    let behind = true;
     let broken: HeddleError | undefined;
     let end: unknown;
     for (;;) {
       try {
-        if (standing.saved !== undefined && lost) {
+        if (lost) {
           trainer.destroy();
           current.close();
+          const before = current;
           current = await openAgain(options, folder.path);
+          const other = otherAdapter(before, current);
+          if (other !== undefined) tell(other);
           trainer = await makeTrainer(job, current);
-          const { told } = standing; // what is done again is not told again
-          await returnTo(standing.saved);
-          standing.told = told;
+          if (standing.saved === undefined && job.init !== undefined)
+            await loadInit(trainer, job.init, options);
           lost = false;
+        }
+        if (behind) {
+          const { told, saved } = standing; // what is done again is not told again
+          if (saved === undefined) await save({ folder, trainer, standing, notes });
+          else await returnTo(saved);
+          if (told.step > standing.told.step) standing.told = told;
+          behind = false;
         }
         if (standing.saved !== undefined && broken !== undefined) {
           const { saved } = standing;
-          notice(
+          writer.notice(
             `step ${broken.step} is not finite: doing the steps from ${saved.steps} on again, to see why`,
           );
           const found = await explain(job, trainer, saved.bytes, halvings, broken);
@@ -125,19 +130,20 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
         if (outcome.status === 'interrupted') ui?.status('stopped', `the run was stopped: ${folder.path}`);
         return outcome.code;
       } catch (error) {
+        if (error === end || !(error instanceof HeddleError)) throw error;
         const { saved } = standing;
-        if (error === end || !(error instanceof HeddleError) || saved === undefined) throw error;
-        if (saved.steps > faults.at) {
+        if (saved !== undefined && saved.steps > faults.at) {
           Object.assign(faults, { diverged: 0, 'device-lost': 0, at: saved.steps });
           halvings = 0;
         }
-        if (error.code === 'diverged') {
+        if (error.code === 'diverged' && saved !== undefined) {
           faults.diverged++;
           broken = error;
         } else if (error.code === 'device-lost') {
-          if (++faults['device-lost'] >= mostFaults) throw givenUp(error, folder, saved.steps);
+          if (++faults['device-lost'] >= mostFaults) throw givenUp(error, folder, saved?.steps);
           lost = true;
-          tell(`${error.message}; opening it again, to go on after step ${saved.steps}`);
+          behind = true;
+          tell(`${error.message}; opening it again, to go on after step ${saved?.steps ?? 0}`);
         } else throw error;
       }
     }
@@ -153,6 +159,13 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
     for (const sink of [...(keepers?.sinks ?? [folder]), writer]) sink.close();
     if (current !== machine) current.close();
   }
+}
+
+/** How a run stands before its first step here. */
+function beginning(resumed: Resumed | undefined): Standing {
+  const standing = standingFrom(new Map());
+  if (resumed !== undefined) standing.saved = { bytes: resumed.checkpoint, steps: resumed.state.steps };
+  return standing;
 }
 
 /** Throws `usage` when another process has gone on with the run between reading and locking it. */
@@ -206,18 +219,21 @@ async function attempt(
       job.ui?.weights(checkpoint, job.data.train.inputShape);
     },
   });
-  const kept = `heddle train --resume ${folder.path} goes on`;
+  const kept = `heddle train --resume ${shellWord(folder.path)} goes on`;
   if (status === 'interrupted') {
     const { name, code } = watch.reason ?? { name: 'SIGINT', code: 130 };
-    if (name !== 'EPIPE') notice(`heddle train: stopped by ${name} after ${trainer.steps} steps; ${kept}`);
+    if (name !== 'EPIPE')
+      writer.notice(`heddle train: stopped by ${name} after ${trainer.steps} steps; ${kept}`);
     return { status, code };
   }
   const { epochs, best } = standing;
   if (epochs < options.epochs && stale()) {
-    notice(`stopped: no better test accuracy than epoch ${best?.epoch}'s for ${count(patience)} epochs`);
+    writer.notice(
+      `stopped: no better test accuracy than epoch ${best?.epoch}'s for ${count(patience)} epochs`,
+    );
   } else if (epochs < options.epochs) {
-    notice(`stopped by --max-time after ${trainer.steps} steps; ${kept}`);
+    writer.notice(`stopped by --max-time after ${trainer.steps} steps; ${kept}`);
     return { status: 'interrupted', code: 0 };
-  } else if (writer.silentEnd) notice(`kept in ${folder.path}`);
+  } else if (writer.silentEnd) writer.notice(`kept in ${folder.path}`);
   return { status, code: 0 };
 }

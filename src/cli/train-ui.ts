@@ -7,6 +7,7 @@ import { serve } from './serve.ts';
 import { eventStream } from './serve-events.ts';
 import { pageRoutes } from './serve-page.ts';
 import type { Session } from './session.ts';
+import { shellWord } from './shell-words.ts';
 import { aborted } from './signals.ts';
 import type { RunEvent, Sink } from './sinks.ts';
 import { type MoreFacts, runFacts } from './watch-facts.ts';
@@ -40,7 +41,7 @@ const pictureInterval = 500;
 function todoOf(code: string, folder: string | undefined): string {
   if (folder === undefined) return 'The terminal says more.';
   if (code === 'diverged') return `A smaller learning rate may help; ${folder} has the last good checkpoint.`;
-  return `heddle train --resume ${folder} goes on from the last checkpoint.`;
+  return `heddle train --resume ${shellWord(folder)} goes on from the last checkpoint.`;
 }
 
 /**

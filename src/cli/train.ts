@@ -5,17 +5,19 @@ import type { Command } from 'commander';
 import { HeddleError, type optim, take } from '../index.ts';
 import { countParameters, modelText, refuseTooLarge, type Shape } from '../recipes/model.ts';
 import { clippingFor, optimizerFor } from '../recipes/optimizer.ts';
+import { refuseOtherData } from '../recipes/record.ts';
 import { count } from '../recipes/units.ts';
 import { checkInit, readInit } from './init.ts';
 import { loadBoth, mayDownload, orderNotice, syntheticNotice } from './load-data.ts';
 import { type Machine, openMachine } from './machine.ts';
 import { declare, parseOptions, type TrainOptions, trainOptions } from './options.ts';
 import { type Resumed, takeUpRun } from './resume.ts';
-import { type Data, sumOf } from './run-facts.ts';
+import { type Data, sumsOf } from './run-facts.ts';
 import { refuseUsed, runFiles, writeWhole } from './run-folder.ts';
 import { isCheckpointFile, readRunFile } from './run-record.ts';
 import { scheduleHelp } from './schedule-kinds.ts';
 import type { Session } from './session.ts';
+import { shellWord } from './shell-words.ts';
 import { adapterText } from './sinks.ts';
 import { trainRun } from './train-run.ts';
 import { type TrainUi, withUi } from './train-ui.ts';
@@ -82,7 +84,7 @@ export function checkTrainOptions(raw: Readonly<Record<string, unknown>>): Train
 async function loadData(options: TrainOptions): Promise<Data> {
   const { train: all, test } = await loadBoth(options);
   const train = options.limit === undefined ? all : take(all, options.limit);
-  return { train, test, sha256: sumOf(train) };
+  return { train, test, sums: sumsOf({ train, test }) };
 }
 
 /** Says in its run.json that a run is done, when it was killed between its last checkpoint and saying so. */
@@ -92,16 +94,6 @@ function markDone({ run, record }: Resumed): void {
   writeWhole(
     join(run, runFiles.info),
     Buffer.from(`${JSON.stringify({ ...info, status: 'done' }, null, 2)}\n`),
-  );
-}
-
-/** Throws `data` when a run would go on with other data than it began with. */
-function refuseOtherData({ sha256: found }: Data, { run, record }: Resumed): void {
-  const began = record.dataset?.sha256;
-  if (began === undefined || began === found) return;
-  throw new HeddleError(
-    'data',
-    `${run} began with other training data: their SHA-256 is ${found}, expected ${began}. Name its data by --data, or begin a new run with --init ${run}`,
   );
 }
 
@@ -126,7 +118,11 @@ async function train(
   const machine = await openMachine(options);
   try {
     const data = early ?? (await loadData(options));
-    if (resumed !== undefined) refuseOtherData(data, resumed);
+    if (resumed !== undefined) {
+      const { run, record } = resumed;
+      const todo = `Name its data by --data, or begin a new run with --init ${shellWord(run)}`;
+      refuseOtherData(record, data.sums, { run, todo });
+    }
     const { model: name, hidden } = options;
     const { inputShape: input, classes } = data.train;
     const shape: Shape = { model: name, input, hidden, classes: classes.length };

@@ -9,6 +9,7 @@ import { classNamesOf } from './class-names.ts';
 import { runFiles } from './run-folder.ts';
 import { lockOwner } from './run-lock.ts';
 import { readRunRecord } from './run-record.ts';
+import { shellWord } from './shell-words.ts';
 import { tailOf } from './tail.ts';
 import { runFacts } from './watch-facts.ts';
 import type { Watched } from './watched.ts';
@@ -88,7 +89,7 @@ function tellStatus(run: string, watched: Watched): void {
   } catch {
     return; // the folder has gone, or somebody edits it
   }
-  const goesOn = `heddle train --resume ${run} goes on.`;
+  const goesOn = `heddle train --resume ${shellWord(run)} goes on.`;
   const { status, error } = info;
   if (status === 'done') watched.status('done', 'the run has ended');
   else if (status === 'interrupted') watched.status('stopped', `the run was stopped. ${goesOn}`);

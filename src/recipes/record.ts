@@ -15,6 +15,8 @@ export const nonFiniteWays = ['stop', 'restore', 'ignore'] as const;
 
 const runRecord = v.looseObject({
   status: v.optional(v.string(), 'unknown'),
+  /** Of the error that it failed with. */
+  code: v.exactOptional(v.string()),
   started: v.optional(v.string(), ''),
   // The tutorial's, where an older record does not say.
   input: v.optional(v.array(positive), [1, 28, 28]),
@@ -52,8 +54,13 @@ const runRecord = v.looseObject({
     onNan: v.optional(v.picklist(nonFiniteWays), 'stop'),
   }),
   adapter: v.exactOptional(v.looseObject({ description: v.string(), device: v.string() })),
-  dataset: v.exactOptional(v.looseObject({ sha256: v.exactOptional(v.string()) })),
-  resumed: v.optional(v.array(v.object({ at: v.string(), step: whole })), []),
+  dataset: v.exactOptional(
+    v.looseObject({ sha256: v.exactOptional(v.string()), testSha256: v.exactOptional(v.string()) }),
+  ),
+  resumed: v.optional(
+    v.array(v.object({ at: v.string(), run: v.exactOptional(v.string()), step: whole })),
+    [],
+  ),
   kernels: v.exactOptional(
     v.object({
       plain: v.boolean(),
@@ -108,14 +115,36 @@ export interface Recorded {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/**
- * What going on with a run needs to know of it; the same to the byte, however often it was interrupted. `sha256` is of the
- * training data: inputs, then targets.
- */
+/** SHA-256 of what a run trains and tests on, in hex: of the inputs, then the targets. */
+export interface DataSums {
+  readonly sha256: string;
+  readonly testSha256: string;
+}
+
+/** Throws `data` when a run would go on with other data than its record says it began with; `run` and `todo` are for the user. */
+export function refuseOtherData(
+  { dataset }: Pick<RunRecord, 'dataset'>,
+  found: DataSums,
+  { run, todo }: { readonly run: string; readonly todo: string },
+): void {
+  for (const [name, kind] of [
+    ['sha256', 'training'],
+    ['testSha256', 'test'],
+  ] as const) {
+    const began = dataset?.[name];
+    if (began === undefined || began === found[name]) continue;
+    throw new HeddleError(
+      'data',
+      `${run} began with other ${kind} data: their SHA-256 is ${found[name]}, expected ${began}. ${todo}`,
+    );
+  }
+}
+
+/** What going on with a run needs to know of it; the same to the byte, however often it was interrupted. */
 export function recordOf(
   { input, classes, kernels, adapter, dataset, options }: Recorded,
   classNames: readonly string[],
-  sha256: string,
+  sums: DataSums,
 ): object {
   // Epochs are free, but schedules are made for as many as there are.
   const own = Object.entries(options).filter(
@@ -123,7 +152,7 @@ export function recordOf(
   );
   return {
     ...{ input, classes, classNames, kernels, adapter },
-    dataset: { ...dataset, sha256 },
+    dataset: { ...dataset, ...sums },
     options: Object.fromEntries(own.sort(([a], [b]) => (a < b ? -1 : 1))),
   };
 }

@@ -196,6 +196,12 @@ test('weights that are damaged, or of another model, are no export', async () =>
   expect(other.stderr).toMatch(
     /^heddle export: these weights do not fit the model: .*0\.weight is \[4, 6\], expected \[5, 6\]/,
   );
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"hidden":[5]', '"hidden":[1000000000]'));
+  const absurd = await heddle(['export', 'mine'], { cwd });
+  expect([absurd.code, absurd.stdout]).toEqual([1, '']);
+  expect(absurd.stderr).toMatch(
+    /^heddle export: mine: its record tells of [\d-]+, [\d,]+ parameters; its weights are \d+ numbers\n$/,
+  );
   writeFileSync(join(cwd, 'mine', 'last.safetensors'), 'x'.repeat(20));
   const damaged = await heddle(['export', 'mine'], { cwd });
   expect([damaged.code, damaged.stderr]).toEqual([

@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test, vi } from 'vitest';
+import { otherAdapter } from '../../src/cli/train-faults.ts';
 import { decodeCheckpoint } from '../../src/io/checkpoint.ts';
 import { createGenerator } from '../../src/random/generator.ts';
 import { heddle, nodeArguments, records, temporaryFolder } from './support.ts';
@@ -50,6 +51,31 @@ test('a device lost at random moments costs nothing but time, and is not told tw
     expect(told(stdout)).toEqual(told(whole.stdout));
     expect(told(readFileSync(join(cwd, out, 'events.jsonl'), 'utf8'))).toEqual(told(whole.stdout));
   }
+});
+
+test('a device lost before there is a checkpoint begins anew', async () => {
+  const cwd = temporaryFolder();
+  const args = [...recipe, '--epochs', '1'];
+  await heddle([...args, '--seed', '7', '--out', 'weights'], { cwd });
+  const begin = [...args, '--init', 'weights', '--json'];
+  await heddle([...begin, '--out', 'whole'], { cwd });
+  const { code, stderr } = await heddle([...begin, '--out', 'lost'], { cwd, ...withFaults({ lose: [1] }) });
+  expect(code).toBe(0);
+  expect(stderr).toContain('opening it again, to go on after step 0\n');
+  expect(checkpoint(cwd, 'lost')).toEqual(checkpoint(cwd, 'whole'));
+
+  const lose = Array.from({ length: 20 }, (_, i) => i + 1);
+  const never = await heddle([...begin, '--out', 'never'], { cwd, ...withFaults({ lose }) });
+  expect(never.code).toBe(6);
+  expect(never.stderr).toMatch(/the GPU device was lost [^\n]*\. Nothing was kept yet\.\n$/);
+});
+
+test('a run that goes on with another adapter’s device is told so', () => {
+  const machine = (description: string) => ({ device: { info: { description } } });
+  expect(otherAdapter(machine('llvmpipe'), machine('llvmpipe'))).toBeUndefined();
+  expect(otherAdapter(machine('llvmpipe'), machine('SwiftShader'))).toBe(
+    'the GPU is now SwiftShader: numbers go on, but not to the bit',
+  );
 });
 
 test('a device lost three times in a row is given up: exit 6, with a good checkpoint', async () => {
@@ -195,6 +221,25 @@ test.runIf(existsSync('/dev/full'))('a full disk ends the run, with the old chec
   expect(JSON.parse(readFileSync(join(cwd, 'run', 'run.json'), 'utf8'))).toMatchObject({ status: 'failed' });
   expect((await heddle(resume, { cwd })).code).toBe(0);
 });
+
+test.runIf(existsSync('/dev/full'))(
+  'a full disk behind stdout: the run saves and stops in order',
+  async () => {
+    const cwd = temporaryFolder();
+    const args = [...recipe, '--epochs', '100000', '--out', 'run', '--json'];
+    const { code, last } = await shell('exec "$@" > /dev/full', args, cwd);
+    expect(code).toBe(1);
+    expect(last).toMatch(
+      /^heddle train: stopped by a full disk behind stdout after \d+ steps; heddle train --resume run goes on$/,
+    );
+    expect(existsSync(join(cwd, 'run', 'lock.json'))).toBe(false);
+    expect(JSON.parse(readFileSync(join(cwd, 'run', 'run.json'), 'utf8'))).toMatchObject({
+      status: 'interrupted',
+    });
+    const { steps } = decodeCheckpoint(checkpoint(cwd, 'run')).state;
+    expect(last).toContain(` after ${steps} steps;`);
+  },
+);
 
 test.runIf(process.platform === 'linux')(
   'a folder that may only be read is refused before training',

@@ -56,6 +56,17 @@ test('results go to stdout and the bar is wiped first and at the end', () => {
   expect(stderr.text.endsWith('\r\x1b[K')).toBe(true);
 });
 
+test('a notice takes the bar’s place, on a line of its own', () => {
+  const { stdout, stderr, bar } = sink(true);
+  bar.event(progress(50));
+  const drawn = stderr.text;
+  bar.notice('the GPU device was lost');
+  expect(stderr.text.slice(drawn.length)).toBe('\r\x1b[Kthe GPU device was lost\n');
+  bar.notice('again');
+  expect(stderr.text.endsWith('lost\nagain\n')).toBe(true);
+  expect(stdout.text).toBe('');
+});
+
 test('without a terminal nothing is drawn', () => {
   const { stderr, bar } = sink(false);
   for (const event of someEvents) bar.event(event);

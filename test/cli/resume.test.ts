@@ -117,8 +117,26 @@ test('auto begins a run, goes on with it, and leaves alone what is done', async 
   expect(readdirSync(join(cwd, 'runs'))).toHaveLength(3);
   const { stderr } = await train(...recipe);
   expect(stderr).toContain(`going on with ${join('runs', unfinished ?? '')} after 0 epochs`);
-  await train(...recipe);
-  expect(readdirSync(join(cwd, 'runs'))).toHaveLength(4); // nothing unfinished left: a new one
+  const { stderr: none } = await train(...recipe);
+  expect(none).toContain('--resume auto: no run in runs to go on with; beginning a new one\n');
+  expect(readdirSync(join(cwd, 'runs'))).toHaveLength(4);
+});
+
+test('auto says which runs it passes over, and why', async () => {
+  const cwd = temporaryFolder();
+  const { train, json } = runs(cwd);
+  const recipe = [...small, '--epochs', '1'];
+  for (const name of ['a', 'b', 'c', 'd'])
+    await train(...recipe, '--max-time', '0.001s', '--out', `runs/${name}`);
+  writeFileSync(join(cwd, 'runs/b/run.json'), '{');
+  writeFileSync(join(cwd, 'runs/c/last.safetensors'), 'torn');
+  const failed = { ...json('runs/d/run.json'), status: 'failed', code: 'diverged' };
+  writeFileSync(join(cwd, 'runs/d/run.json'), JSON.stringify(failed));
+  const { stderr } = await train(...recipe, '--resume', 'auto');
+  expect(stderr).toMatch(/^--resume auto passes runs\/b over: runs\/b\/run\.json is not JSON/m);
+  expect(stderr).toMatch(/^--resume auto passes runs\/c over: runs\/c\/last\.safetensors: safetensors: /m);
+  expect(stderr).toMatch(/^--resume auto passes runs\/d over: it diverged$/m);
+  expect(stderr).toMatch(/^going on with runs\/a after 0 epochs/m);
 });
 
 test('a run may go on in a folder of its own', async () => {
@@ -171,6 +189,10 @@ test('what cannot go on is refused in a line, and stays as it was', async () => 
   expect(await refused(...more, '--batch-size', '32')).toMatchObject({ code: 2 });
   expect(await refused(...more, '--lr', '0.001', '--init', 'mine')).toMatchObject({ code: 2 });
   expect(await refused('--resume', 'nowhere')).toMatchObject({ code: 2 });
+  expect(await refused('--init', '.')).toMatchObject({
+    code: 2,
+    said: expect.stringMatching(/--init: \.: last\.safetensors does not exist/),
+  });
 
   const elsewhere = join(cwd, 'other');
   cpSync(join(cwd, 'mine'), elsewhere, { recursive: true });
@@ -178,6 +200,14 @@ test('what cannot go on is refused in a line, and stays as it was', async () => 
   writeFileSync(join(elsewhere, 'run.json'), JSON.stringify(record));
   const other = await refused('--resume', 'other', '--epochs', '2');
   expect(other).toMatchObject({ code: 4, said: expect.stringContaining('began with other training data') });
+
+  const { sha256 } = json('mine/run.json').dataset;
+  writeFileSync(
+    join(elsewhere, 'run.json'),
+    JSON.stringify({ ...record, dataset: { sha256, testSha256: 'f'.repeat(64) } }),
+  );
+  const otherTest = await refused('--resume', 'other', '--epochs', '2');
+  expect(otherTest).toMatchObject({ code: 4, said: expect.stringContaining('began with other test data') });
 
   writeFileSync(join(elsewhere, 'last.safetensors'), 'torn');
   const torn = await refused('--resume', 'other', '--epochs', '2');

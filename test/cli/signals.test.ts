@@ -82,10 +82,17 @@ test('a reader that has gone stops the run quietly, however often it shows', () 
   expect(exits).toEqual([]);
 });
 
-test('a full disk behind stdout is an error', () => {
-  const { stdout } = fakeHost();
+test('a full disk behind stdout is an error; of a run, a reason to save and stop', () => {
+  const { stdout, exits, watch } = fakeHost();
   const full = Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
   expect(() => stdout.emit('error', full)).toThrow('stdout cannot be written: ENOSPC');
+  watch.graceful();
+  stdout.emit('error', full);
+  vi.advanceTimersByTime(400);
+  stdout.emit('error', full);
+  expect(watch.reason).toEqual({ name: 'a full disk behind stdout', code: 1 });
+  expect(watch.signal.aborted).toBe(true);
+  expect(exits).toEqual([]);
 });
 
 test('the end of the process that re-executed us ends us', () => {

@@ -3,16 +3,10 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { commandLine } from '../../src/cli/shell-words.ts';
 import { shareOf } from '../../src/cli/sweep.ts';
 import { gridOf, parseAxes } from '../../src/cli/sweep-axes.ts';
-import {
-  commandLine,
-  difference,
-  runsOf,
-  type SweepPlan,
-  share,
-  sweepName,
-} from '../../src/cli/sweep-plan.ts';
+import { difference, runsOf, type SweepPlan, share, sweepName } from '../../src/cli/sweep-plan.ts';
 
 const plan = (
   grid: readonly string[],

@@ -8,7 +8,7 @@ import { type ClassDataset, datasets, HeddleError, nn } from '../../src/index.ts
 import type { Bytes, FileSet, FileStore } from '../../src/platform/files.ts';
 import type { Message, Settings } from '../../src/recipes/protocol.ts';
 import { parseRecord } from '../../src/recipes/record.ts';
-import { createDataRoom, dataSum } from '../../src/web/training/data.ts';
+import { createDataRoom, dataSums } from '../../src/web/training/data.ts';
 import { createDesk } from '../../src/web/training/desk.ts';
 import { recognise } from '../../src/web/training/dropped.ts';
 import { cellOf, judge, mistakesOf } from '../../src/web/training/judge.ts';
@@ -249,10 +249,12 @@ describe('data', () => {
     await expect(room.drop('mnist', [{ name: 'x', bytes: new Uint8Array(1) }])).rejects.toThrow(/x is none/);
   });
 
-  test('the sum of data is Node’s', async () => {
+  test('the sums of data are Node’s', async () => {
     const train = await datasets.synthetic('train', { limit: 50 });
     const expected = createHash('sha256').update(train.inputs).update(train.targets).digest('hex');
-    expect(await dataSum(train)).toBe(expected);
+    const validation = await datasets.synthetic('test', { limit: 50 });
+    const ofTest = createHash('sha256').update(validation.inputs).update(validation.targets).digest('hex');
+    expect(await dataSums({ train, test: validation })).toEqual({ sha256: expected, testSha256: ofTest });
   });
 
   test('without a model, questions are refused, and other commands do nothing', async () => {

@@ -8,6 +8,7 @@ import { type ClassDataset, datasets } from '../../index.ts';
 import { browserStore } from '../../platform/browser-store.ts';
 import type { Bytes, DownloadProgress, FileSet, FileStore } from '../../platform/files.ts';
 import type { DroppedFile, Message, Settings } from '../../recipes/protocol.ts';
+import type { DataSums } from '../../recipes/record.ts';
 import { recognise } from './dropped.ts';
 import { every } from './pace.ts';
 
@@ -121,8 +122,7 @@ export function createDataRoom(
   return room;
 }
 
-/** The SHA-256 of training data, inputs and targets, in hex, as records have it. */
-export async function dataSum({ inputs, targets }: ClassDataset): Promise<string> {
+async function sumOf({ inputs, targets }: ClassDataset): Promise<string> {
   const parts = [inputs, targets].map(
     ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
   );
@@ -134,4 +134,9 @@ export async function dataSum({ inputs, targets }: ClassDataset): Promise<string
   }
   const sum = new Uint8Array(await crypto.subtle.digest('SHA-256', all));
   return Array.from(sum, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** The sums of a run's data, as records have them. */
+export async function dataSums({ train, test }: Data): Promise<DataSums> {
+  return { sha256: await sumOf(train), testSha256: await sumOf(test) };
 }

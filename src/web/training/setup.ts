@@ -9,7 +9,6 @@ import {
   dataLoader,
   decodeCheckpoint,
   decodeWeights,
-  HeddleError,
   manualSeed,
   nn,
   type Trainer,
@@ -22,9 +21,16 @@ import { augmentation } from '../../recipes/augment.ts';
 import { buildModel, modelText, refuseTooLarge, type Shape } from '../../recipes/model.ts';
 import { clippingFor, optimizerFor } from '../../recipes/optimizer.ts';
 import type { RunFacts, Settings } from '../../recipes/protocol.ts';
-import { adapterFacts, parseRecord, type RunRecord, recordNote, recordOf } from '../../recipes/record.ts';
+import {
+  adapterFacts,
+  parseRecord,
+  type RunRecord,
+  recordNote,
+  recordOf,
+  refuseOtherData,
+} from '../../recipes/record.ts';
 import { knownVariants, variantsUsed } from '../../recipes/variants.ts';
-import { type Data, dataSum } from './data.ts';
+import { type Data, dataSums } from './data.ts';
 import { checkSettings, optionsOf, type RunOptions, takeUp } from './settings.ts';
 
 /** What is to be trained, and from where on. */
@@ -73,14 +79,12 @@ export interface Setup {
 /** The data as the run has it. Throws `data` when a checkpoint's run began with other data. */
 export async function dataFor({ options, checkpoint }: Plan, data: Data): Promise<Data> {
   const own = options.limit === undefined ? data : { ...data, train: take(data.train, options.limit) };
-  const began = checkpoint?.record?.dataset?.sha256;
-  if (began === undefined) return own;
-  const found = await dataSum(own.train);
-  if (found === began) return own;
-  throw new HeddleError(
-    'data',
-    `the checkpoint's run began with other training data: their SHA-256 is ${found}, expected ${began}`,
-  );
+  if (checkpoint?.record?.dataset !== undefined)
+    refuseOtherData(checkpoint.record, await dataSums(own), {
+      run: 'the checkpoint’s run',
+      todo: 'Drop its files on the page, or begin a new run.',
+    });
+  return own;
 }
 
 /** The kernels that a run used before, so that its numbers go on to the bit where they can. */
@@ -167,5 +171,5 @@ export async function recordTextOf({ plan, shape, device, trainer, data }: Setup
     dataset: { name: options.dataset, synthetic: train.synthetic, train: train.length, test: test.length },
     options: { ...options, epochs: plan.settings.epochs },
   };
-  return JSON.stringify(recordOf(facts, train.classes, await dataSum(train)));
+  return JSON.stringify(recordOf(facts, train.classes, await dataSums(data)));
 }
