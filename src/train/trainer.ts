@@ -107,7 +107,8 @@ export interface Trainer {
   restore(checkpoint: Uint8Array): Promise<ReadonlyMap<string, string>>;
   /**
    * What is not finite around a step that `fit` threw `diverged` for (its error has the `step`): restore a checkpoint of
-   * before it, and give the same loaders and options. Does the steps in between again, and leaves the trainer before that one.
+   * before it, and give the same loaders and options. Does the steps in between again, and that one's forward and backward:
+   * restore a checkpoint before training on.
    */
   diagnose(step: number, train: DataLoader, options: FitOptions): Promise<Diagnosis>;
   /** The recorded training step. Needs `input` to have been given, or a batch to have come. */
