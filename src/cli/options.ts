@@ -232,7 +232,10 @@ const declarations: Record<Name, readonly [flags: string, description: string, f
   checkpointEvery: ['--checkpoint-every <n>', 'a checkpoint every n steps too, not only each epoch'],
   keep: ['--keep <n>', 'keep the checkpoints of the last n epochs too', '0'],
   patience: ['--patience <n>', 'stop after n epochs without a better test accuracy'],
-  maxTime: ['--max-time <time>', 'stop in order so long after the start, e.g. 90s, 30m, 2h; --resume goes on'],
+  maxTime: [
+    '--max-time <time>',
+    'stop in order so long after the start, e.g. 90s, 30m, 2h; --resume goes on',
+  ],
   onNan: ['--on-nan <what>', 'stop; restore (last checkpoint, half the learning rate); ignore', 'stop'],
   ui: ['--ui', 'show the run live in a page of this machine'],
   uiPort: ['--ui-port <n>', 'its port; 0: a free one (default: 8417, or a free one)'],

@@ -7,11 +7,17 @@ import type { Device } from './device.ts';
 import { type Storage, type Tensor, tensorBytes } from './tensor.ts';
 import { bufferUsage, mapModeRead } from './usage.ts';
 
+/** News of a lost device comes within this time of the first failure by it, in ms, on a busy machine too. */
+const lossDelay = 2000;
+
 /** Copies one range out of a mapped buffer; turns the map's own rejection into what really happened. */
 export async function readMapped(device: Device, buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
   try {
     await awaitGpu(buffer.mapAsync(mapModeRead, 0, bytes));
   } catch (cause) {
+    device.check();
+    // Chrome rejects what a lost device was to map before it says that the device is lost.
+    await Promise.race([device.gpu.lost, new Promise((resolve) => setTimeout(resolve, lossDelay))]);
     device.check();
     throw new HeddleError('gpu', `reading ${buffer.label} back failed: ${messageOf(cause)}`, { cause });
   }

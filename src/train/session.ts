@@ -2,6 +2,7 @@
 
 import type { Batch } from '../data/dataset.ts';
 import type { DataLoader } from '../data/loader.ts';
+import { HeddleError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
 import {
   type DispatchDescription,
@@ -93,25 +94,31 @@ interface RowResults {
   readonly ring: Tensor;
 }
 
-/** Makes room for `numbers` numbers of every row, and the plan that writes them there. */
-function createRowResults(
+/** Makes room for `numbers` numbers of every row, and the plan that writes them there; its kernels compile in parallel. */
+async function createRowResults(
   device: Device,
   feed: Feed,
   { label, numbers }: { readonly label: string; readonly numbers: number },
-  record: (ring: Tensor) => (recorder: Recorder) => void,
-): RowResults {
+  fill: (ring: Tensor) => (recorder: Recorder) => void,
+): Promise<RowResults> {
   const shape = [feed.inputs.shape[0] as number, numbers];
   const slotStride = alignUp(4 * elementCount(shape));
   const storage: Storage = { label: `${label}.rows`, bytes: feed.slots * slotStride, buffer: undefined };
   device.allocate(storage, bufferUsage.storage | bufferUsage.copySrc);
   const ring = view(storage, storage.label, shape, { slotStride });
   try {
-    const plan = recordNow(device, label, feed.slots, record(ring));
+    const plan = await record(device, label, feed.slots, fill(ring));
     return { plan, ring, scheduler: createScheduler(device, feed.rings, ring) };
   } catch (error) {
     device.release(storage);
     throw error;
   }
+}
+
+function destroyRowResults(device: Device, { plan, scheduler, ring }: RowResults): void {
+  plan.destroy();
+  scheduler.destroy();
+  device.release(ring.storage);
 }
 
 /** The numbers of each row of a loader's epoch 0, [rows, numbers], in its order. */
@@ -216,6 +223,13 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
   let optimizer: Plan | undefined;
   let losses: RowResults | undefined;
   let outputs: RowResults | undefined;
+  let destroyed = false;
+  /** What was made while the session was destroyed is freed at once. */
+  const kept = (made: RowResults): RowResults => {
+    if (!destroyed) return made;
+    destroyRowResults(device, made);
+    throw new HeddleError('destroyed', 'the trainer was destroyed while it was asked');
+  };
   return {
     feed,
     scheduler,
@@ -270,16 +284,20 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       const counted = ranks.reduce((total, one) => total + one, 0);
       return { loss, accuracy: correct / counted, confusion, ranks };
     },
-    losses(loader) {
-      losses ??= createRowResults(device, feed, { label: 'losses', numbers: 1 }, (ring) =>
-        recordRowLosses(job, feed, ring),
+    async losses(loader) {
+      losses ??= kept(
+        await createRowResults(device, feed, { label: 'losses', numbers: 1 }, (ring) =>
+          recordRowLosses(job, feed, ring),
+        ),
       );
       return collect(losses, feed, loader);
     },
-    outputs(loader) {
+    async outputs(loader) {
       const numbers = elementCount(outputOf(job, feed.spec));
-      outputs ??= createRowResults(device, feed, { label: 'outputs', numbers }, (ring) =>
-        recordOutputs(job, feed, ring),
+      outputs ??= kept(
+        await createRowResults(device, feed, { label: 'outputs', numbers }, (ring) =>
+          recordOutputs(job, feed, ring),
+        ),
       );
       return collect(outputs, feed, loader);
     },
@@ -293,11 +311,10 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
     destroy() {
       for (const plan of [stepPlan, evaluationPlan, accumulate, optimizer]) plan?.destroy();
       scheduler.destroy();
-      for (const results of [losses, outputs]) {
-        results?.plan.destroy();
-        results?.scheduler.destroy();
-        if (results !== undefined) device.release(results.ring.storage);
-      }
+      destroyed = true;
+      for (const results of [losses, outputs]) if (results !== undefined) destroyRowResults(device, results);
+      losses = undefined;
+      outputs = undefined;
       release(device, parts);
     },
   };

@@ -164,7 +164,7 @@ describe('a training', () => {
 
   test('pauses at once, steps one by one, goes on exactly where it was, takes another rate, stops', async () => {
     const client = await desk();
-    const settings = { ...small, limit: 6000, epochs: 3, shuffle: true };
+    const settings = { ...small, limit: 6000, epochs: 1000, shuffle: true };
     await client.send({ type: 'start', settings });
     await client.until('steps');
     const asked = client.said.length;
