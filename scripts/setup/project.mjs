@@ -74,10 +74,12 @@ const buildInputs = [
   'src',
   'shaders',
   'package.json',
+  'package-lock.json',
   'tsconfig.json',
   'tsconfig.build.json',
   'vite.config.ts',
   'scripts/embed-shaders.ts',
+  'scripts/package/notices.mjs',
 ];
 
 /**

@@ -2,6 +2,7 @@
 
 import { HeddleError, messageOf } from '../errors.ts';
 import type { GpuOptions } from './gpu.ts';
+import { codeOf } from './node-read.ts';
 
 export * from './node-files.ts';
 export * from './node-sources.ts';
@@ -18,6 +19,14 @@ export const platformBackend = backends[process.platform] ?? '';
 /** WebGPU instances by their options. Losing one crashes the process natively, so they live as long as it does. */
 const instances = new Map<string, GPU>();
 
+/** Why there is no Dawn, and what to do, in a line. Browsers have no use for it, so it comes with Heddle only where asked for. */
+function notLoaded(cause: unknown): string {
+  const missing = codeOf(cause) === 'ERR_MODULE_NOT_FOUND' && /'webgpu'/.test(messageOf(cause));
+  return missing
+    ? 'in Node, Heddle computes through Dawn, in the package webgpu, which is not installed. Type: npm install webgpu@0.6'
+    : `the package webgpu did not load: ${messageOf(cause)}. It has programs for Linux, macOS and Windows on x64 and arm64; install it anew: npm install webgpu@0.6`;
+}
+
 /** Dawn's WebGPU entry point, loaded from the `webgpu` package. Throws a HeddleError when the package does not load. */
 export async function requestGpu(options: GpuOptions = {}): Promise<GPU> {
   const flags: string[] = [];
@@ -30,11 +39,7 @@ export async function requestGpu(options: GpuOptions = {}): Promise<GPU> {
       const { create } = await import('webgpu');
       gpu = create(flags);
     } catch (cause) {
-      const hint =
-        'Reinstall with `npm ci`; it ships binaries for Linux, macOS and Windows on x64 and arm64.';
-      throw new HeddleError('no-adapter', `the webgpu package did not load: ${messageOf(cause)}. ${hint}`, {
-        cause,
-      });
+      throw new HeddleError('no-adapter', notLoaded(cause), { cause });
     }
     instances.set(key, gpu);
   }
