@@ -290,6 +290,42 @@ describe('looking', () => {
     await button(page, 'whole range').waitFor({ state: 'detached' });
   });
 
+  test('the loss is zoomed and moved by keys while it has the focus', async () => {
+    const page = await trained();
+    await page.keyboard.press('+'); // the focus is elsewhere
+    const chart = page.locator('.panel-loss .plot');
+    const label = async () => (await chart.getAttribute('aria-label')) ?? '';
+    expect(await label()).toMatch(/^Training loss by step\. /);
+    await page.locator('.panel-loss .tools button').last().focus();
+    await page.keyboard.press('Tab');
+    expect(await chart.evaluate((one) => one === document.activeElement)).toBe(true);
+    const range = async () => {
+      const [, ...found] = /steps ([\d,]+) to ([\d,]+) of ([\d,]+)/.exec(await label()) ?? [];
+      return found.map((text) => Number(text.replaceAll(',', '')));
+    };
+    await page.keyboard.press('+');
+    await expect.poll(async () => (await range()).length).toBe(3);
+    await page.keyboard.press('+');
+    await expect
+      .poll(async () => {
+        const [from = 0, to = 0, end = 0] = await range();
+        return Math.abs(to - from - end / 4);
+      })
+      .toBeLessThanOrEqual(2);
+    const [before = 0] = await range();
+    await page.keyboard.press('ArrowRight');
+    await expect.poll(async () => (await range())[0]).toBeGreaterThan(before);
+    await page.keyboard.press('Home');
+    await expect.poll(async () => (await range())[0]).toBe(1);
+    await page.screenshot({ path: join(artifacts, 'zoomed.png') });
+    await page.keyboard.press('Escape');
+    await expect.poll(range).toEqual([]);
+    await page.keyboard.press('+');
+    await button(page, 'whole range').waitFor();
+    await page.keyboard.press('0');
+    await button(page, 'whole range').waitFor({ state: 'detached' });
+  });
+
   test('runs are overlaid, hidden and removed', async () => {
     const page = await trained();
     await button(page, 'Stop').click();

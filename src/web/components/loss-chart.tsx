@@ -2,6 +2,7 @@
 
 import { useMemo, useRef, useState } from 'preact/hooks';
 import type uPlot from 'uplot';
+import { count } from '../../recipes/units.ts';
 import { real } from '../format.ts';
 import { memo } from '../memo.ts';
 import { runColour, runText } from '../palette.ts';
@@ -22,6 +23,7 @@ import {
 import type { Session } from '../session.ts';
 import type { Run } from '../state.ts';
 import { colour } from '../theme.ts';
+import { type Range, zoomedBy } from '../zoom.ts';
 import { Legend, type LegendEntry, type Pointer } from './legend.tsx';
 import { DataTable, Panel } from './panel.tsx';
 import { Plot } from './plot.tsx';
@@ -72,9 +74,10 @@ function seriesFor(runs: readonly Run[], smoothed: boolean, withReference: boole
 export const LossChart = memo(({ runs, theme, dispatch, live, reference }: ChartProps) => {
   const [logarithmic, setLogarithmic] = useState(false);
   const [slider, setSlider] = useState(50);
-  const [zoom, setZoom] = useState<readonly [number, number] | undefined>(undefined);
+  const [zoom, setZoom] = useState<Range | undefined>(undefined);
   const [columns, setColumns] = useState(600);
   const pointer = useRef<Pointer>({ tell: () => {} }).current;
+  const cursor = useRef<number | undefined>(undefined);
   const smoothers = useRef(new Map<number, ReturnType<typeof smoother>>()).current;
 
   const weight = smoothingWeight(windowOf(slider));
@@ -121,6 +124,13 @@ export const LossChart = memo(({ runs, theme, dispatch, live, reference }: Chart
       valueAt: (step) => (step === undefined ? '' : real(at(referenceLoss, step))),
     });
 
+  const onKey = (key: string) => {
+    const next = zoomedBy(key, { range: [from, to], whole: [1, end], at: cursor.current });
+    if (next !== false) setZoom(next);
+    return next !== false;
+  };
+  const part = zoom === undefined ? '' : `, steps ${count(from)} to ${count(to)} of ${count(end)}`;
+
   const window = windowOf(slider);
   return (
     <Panel
@@ -164,7 +174,7 @@ export const LossChart = memo(({ runs, theme, dispatch, live, reference }: Chart
       table={() => <LossTable runs={shown} smooth={smooth} />}
     >
       <Plot
-        label={`Training loss by step. ${entries.map(({ label, valueAt }) => `${label}: ${valueAt(undefined)}`).join('; ')}`}
+        label={`Training loss by step${part}. ${entries.map(({ label, valueAt }) => `${label}: ${valueAt(undefined)}`).join('; ')}`}
         kind={[theme, logarithmic, slider > 0, withReference, ...shown.map(({ id }) => id)].join()}
         series={() => seriesFor(shown, slider > 0, withReference)}
         data={data}
@@ -172,7 +182,11 @@ export const LossChart = memo(({ runs, theme, dispatch, live, reference }: Chart
         logarithmic={logarithmic}
         yText={(value, digits) => (value < 1e-3 ? real(value) : value.toFixed(digits))}
         onZoom={setZoom}
-        onCursor={(step) => pointer.tell(step)}
+        onCursor={(step) => {
+          cursor.current = step;
+          pointer.tell(step);
+        }}
+        onKey={onKey}
         onWidth={setColumns}
       />
       <Legend entries={entries} pointer={pointer} unit="step" />

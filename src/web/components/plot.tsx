@@ -18,6 +18,8 @@ export interface PlotProps {
   readonly onZoom?: (range: readonly [number, number] | undefined) => void;
   readonly onCursor?: (x: number | undefined) => void;
   readonly onWidth?: (width: number) => void;
+  /** Of a chart that takes keys: told of each while it has the focus; says whether it meant something. */
+  readonly onKey?: (key: string) => boolean;
 }
 
 /** 1, 2 and 5 times powers of ten between two numbers, or all digits where those are too few. */
@@ -151,5 +153,22 @@ export function Plot(props: PlotProps) {
     chart.current?.setData(props.data);
   }, [props.data, from, to]);
 
-  return <div class="plot" ref={box} role="img" aria-label={props.label} />;
+  const { onKey } = props;
+  if (onKey === undefined) return <div class="plot" ref={box} role="img" aria-label={props.label} />;
+  return (
+    <div
+      class="plot"
+      ref={box}
+      role="application"
+      aria-roledescription="chart"
+      aria-label={props.label}
+      aria-keyshortcuts="+ - ArrowLeft ArrowRight Home End 0 Escape"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: it takes keys, which screen readers leave to an application
+      tabIndex={0}
+      onKeyDown={(event) => {
+        if (event.ctrlKey || event.metaKey || event.altKey || !onKey(event.key)) return;
+        event.preventDefault();
+      }}
+    />
+  );
 }
