@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { build } from '../../scripts/setup/project.mjs';
 import { decodeCheckpoint, decodeWeights } from '../../src/io/checkpoint.ts';
 import { chromiumOptions, openPage, startChromium } from '../browser/chromium.ts';
+import { openTab } from '../browser/tabs.ts';
 import { type Ended, freePort, heddle, temporaryFolder } from '../cli/support.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
@@ -101,6 +102,31 @@ test('pause holds it, a step is one step, continue goes on, stop ends it', async
   await is(page, 'stopped');
   expect(complaints).toEqual([]);
   await page.context().close();
+});
+
+test('a hidden tab goes on training', async () => {
+  const tab = await openTab(browser, `${url}#${small}&epochs=100000`);
+  const now = async () => {
+    const text = await tab.evaluate("document.querySelector('.stat.progress small')?.textContent ?? ''");
+    return Number(/step ([\d,]+)/.exec(String(text))?.[1]?.replaceAll(',', '') ?? 0);
+  };
+  const start = "[...document.querySelectorAll('button')].find((one) => one.textContent === 'Start')";
+  await vi.waitFor(async () => expect(await tab.evaluate(`${start} !== undefined`)).toBe(true), soon);
+  await tab.evaluate(`${start}.click()`);
+  await vi.waitFor(async () => expect(await now()).toBeGreaterThan(5), soon);
+  const other = await openTab(browser, 'about:blank'); // in front of it
+  await vi.waitFor(async () => expect(await tab.evaluate('document.visibilityState')).toBe('hidden'), soon);
+  const before = await now();
+  // A hidden page draws nothing: what it has done is read as soon as it is seen again.
+  await new Promise((resolve) => setTimeout(resolve, 8000));
+  expect(await tab.evaluate('document.visibilityState')).toBe('hidden');
+  await tab.show();
+  await vi.waitFor(async () => expect(await tab.evaluate('document.visibilityState')).toBe('visible'), soon);
+  const done = (await now()) - before;
+  process.stdout.write(`  ${done} steps in 8 s of a hidden tab\n`);
+  expect(done).toBeGreaterThan(10);
+  await tab.close();
+  await other.close();
 });
 
 async function download(page: Page, name: string): Promise<Uint8Array> {
