@@ -27,13 +27,13 @@ export interface MatmulOptions {
   readonly bias?: Tensor;
   /** Negative results become 0. */
   readonly relu?: boolean;
-  /** [m, n]: results become 0 where it is ≤ 0, the backward of a ReLU whose output it is. */
+  /** Of shape [m, n]: results become 0 where it is ≤ 0, the backward of a ReLU whose output it is. */
   readonly mask?: Tensor;
   /** Where C goes, [m, n]; a new intermediate when left out. */
   readonly out?: Tensor;
   /** Adds to what `out` holds. */
   readonly accumulate?: boolean;
-  /** [m]: the sums of op(A)'s rows go here, added likewise. */
+  /** Of shape [m]: the sums of op(A)'s rows go here, added likewise. */
   readonly rowSums?: Tensor;
   /**
    * An SGD step: `out` and `rowSums` hold parameters, from which step.lr · (what would be stored there) is taken. A value
