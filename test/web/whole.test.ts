@@ -105,7 +105,7 @@ test('pause holds it, a step is one step, continue goes on, stop ends it', async
 });
 
 test('a hidden tab goes on training', async () => {
-  const tab = await openTab(browser, `${url}#${small}&epochs=100000`);
+  const tab = await openTab(browser, `${url}#${small}&epochs=1000`);
   const now = async () => {
     const text = await tab.evaluate("document.querySelector('.stat.progress small')?.textContent ?? ''");
     return Number(/step ([\d,]+)/.exec(String(text))?.[1]?.replaceAll(',', '') ?? 0);
