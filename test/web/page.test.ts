@@ -44,13 +44,14 @@ afterEach(async () => {
 interface Look {
   readonly query?: string;
   readonly width?: number;
+  readonly height?: number;
   readonly dark?: boolean;
 }
 
-async function open({ query = '', width = 1440, dark = false }: Look = {}): Promise<Page> {
+async function open({ query = '', width = 1440, height = 900, dark = false }: Look = {}): Promise<Page> {
   const watched = await openPage(browser as Browser, `${server.origin}/${query}`);
   opened.push(watched);
-  await watched.page.setViewportSize({ width, height: 900 });
+  await watched.page.setViewportSize({ width, height });
   await watched.page.emulateMedia({ colorScheme: dark ? 'dark' : 'light' });
   return watched.page;
 }
@@ -89,14 +90,17 @@ describe('looks', () => {
     expect(wide).toBeLessThanOrEqual(0);
   });
 
-  test('what matters is on one screen of a laptop', async () => {
-    const page = await trained();
-    await page.screenshot({ path: join(artifacts, 'first-screen.png') });
+  test.each([
+    [1280, 720],
+    [1440, 900],
+  ])('what matters is on one screen of %s × %s', async (width, height) => {
+    const page = await trained({ width, height });
+    await page.screenshot({ path: join(artifacts, `first-screen-${height}.png`) });
     const bottoms = await page
       .locator('.panel-loss, .panel-accuracy, .panel-confusion, .panel-classes, .panel-images')
       .evaluateAll((panels) => panels.map((panel) => panel.getBoundingClientRect().bottom));
     expect(bottoms).toHaveLength(5);
-    expect(Math.max(...bottoms)).toBeLessThanOrEqual(900);
+    expect(Math.max(...bottoms)).toBeLessThanOrEqual(height);
   });
 
   test('the theme is switched by hand, and remembered', async () => {

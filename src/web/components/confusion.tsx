@@ -17,6 +17,9 @@ interface ConfusionProps {
   readonly onCell: ((target: number, predicted: number) => void) | undefined;
 }
 
+/** From here on a cell is so dark that its number is white: see test/web/contrast.test.ts. */
+const strong = 92;
+
 const moves: Readonly<Record<string, readonly [number, number]>> = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],
@@ -52,7 +55,7 @@ export const Confusion = memo(({ validation, classes, target, predicted, onCell 
     const strength = Math.round(100 * (row === column ? share ** 2 : Math.sqrt(share)));
     const text = `${name(row)} taken for ${name(column)}: ${n}`;
     const own = {
-      class: `cell ${row === column ? 'hit' : 'miss'} ${strength > (row === column ? 82 : 55) ? 'strong' : ''}`,
+      class: `cell ${row === column ? 'hit' : 'miss'} ${row === column && strength > strong ? 'strong' : ''}`,
       style: { '--strength': `${strength}%` },
     };
     const shown = n === 0 ? '' : String(n);

@@ -61,7 +61,7 @@ export const JudgedImages = memo(({ images, classes, onChoose }: JudgedProps) =>
         <>
           <Digit pixels={pixels} />
           <span class={target === predicted ? 'says right' : 'says wrong'}>
-            {says} <small>{percent(probability, 0)}</small>
+            <b>{says}</b> <small>{percent(probability, 0)}</small>
           </span>
           {target !== predicted && <span class="is">is {is}</span>}
         </>
