@@ -92,7 +92,8 @@ export function Plot(props: PlotProps) {
             ...axis,
             size: 46,
             gap: 4,
-            space: 28,
+            // A low chart would have too few lines.
+            space: (_, __, ___, ____, height) => (height < 200 ? 22 : 28),
             values: (_, splits) => splits.map((value) => latest.current.yText(value, digitsOf(splits))),
             ...(logarithmic
               ? { splits: (_, __, from, to) => logSplits(from, to), filter: (_, splits) => splits }
