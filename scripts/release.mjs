@@ -16,6 +16,11 @@ import { reportFailure } from './setup.mjs';
  *   lock: { version?: string } }} Checkout
  */
 
+const semantic = /^\d+\.\d+\.\d+(-[\w.]+)?$/;
+
+/** Whether package.json asks for exactly one version of a package; `npm:NAME@` gives one another name. @param {string} wanted */
+export const isPinned = (wanted) => semantic.test(wanted.replace(/^npm:.+@/, ''));
+
 /**
  * Why a checkout is not to be released; undefined when nothing speaks against it.
  * @param {Checkout} checkout
@@ -25,13 +30,12 @@ export function whyNot({ branch, changes, tags, changelog, about, lock }) {
   if (changes !== '')
     return `the tree is not clean: ${changes.split('\n')[0]?.trim()}. Commit or remove what is new`;
   if (branch !== 'main') return `this is the branch ${branch || '(none)'}; releases are made from main`;
-  if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
-    return `package.json: version ${version} is no semantic version`;
+  if (!semantic.test(version)) return `package.json: version ${version} is no semantic version`;
   if (lock.version !== version)
     return `package-lock.json is of version ${lock.version}, package.json of ${version}: run npm install`;
   if (tags.includes(`v${version}`)) return `v${version} is tagged already: raise the version in package.json`;
   const loose = Object.entries({ ...dependencies, ...devDependencies }).find(
-    ([, wanted]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(wanted),
+    ([, wanted]) => !isPinned(wanted),
   );
   if (loose !== undefined)
     return `${loose[0]} is not pinned: found ${loose[1]}, expected a version such as 1.2.3`;

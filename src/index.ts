@@ -1,8 +1,5 @@
 // Heddle's public surface. Re-exports only.
 
-// The types of WebGPU are part of ours, and not every TypeScript has them.
-/// <reference types="@webgpu/types" preserve="true" />
-
 export { classWeights } from './data/class-weights.ts';
 export type { Batch, ClassDataset, Dataset, ValueDataset } from './data/dataset.ts';
 export { datasets } from './data/datasets.ts';

@@ -1,7 +1,7 @@
 // The licences of everything that our package or its page contains or brings along: one text, written into dist by the build.
 // Stops the build when a licence is none that we may pass on.
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root, SetupError } from '../setup/common.mjs';
@@ -18,7 +18,7 @@ export const isAllowed = (expression) =>
     .every((part) => part.split(' OR ').some((licence) => allowedLicences.includes(licence)));
 
 /** Development packages that Vite builds into the page. */
-export const bundled = ['preact', 'uplot'];
+const bundled = ['preact', 'uplot'];
 
 /** @typedef {{ version?: string, hasInstallScript?: boolean, dependencies?: Record<string, string> }} LockedPackage */
 
@@ -47,28 +47,23 @@ export function shippedPackages({ packages }) {
  * @param {string} folder
  */
 function licenceText(folder) {
-  const file = existsSync(folder)
-    ? readdirSync(folder).find((name) => /^(licen[cs]e|copying)(\.|$)/i.test(name))
-    : undefined;
+  const file = readdirSync(folder).find((name) => /^(licen[cs]e|copying)(\.|$)/i.test(name));
   return file && readFileSync(join(folder, file), 'utf8').trim();
 }
 
-/**
- * The notices, a section for each package.
- * @param {string} [folder] a checkout with its node_modules
- */
-export function noticesText(folder = root) {
+/** The notices, a section for each package. Throws for a licence that we may not pass on. */
+export function noticesText() {
   /** @type {{ packages: Record<string, LockedPackage> }} */
-  const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const sections = shippedPackages(lock).map(({ path, name, version }) => {
-    const about = JSON.parse(readFileSync(join(folder, path, 'package.json'), 'utf8'));
+    const about = JSON.parse(readFileSync(join(root, path, 'package.json'), 'utf8'));
     const licence = String(about.license);
     if (!isAllowed(licence))
       throw new SetupError(
         `${name} ${version} is under ${licence}; expected one of ${allowedLicences.join(', ')}. Choose another package, or allow it in scripts/package/notices.mjs`,
       );
     const text =
-      licenceText(join(folder, path)) ?? `No licence file in the package; its package.json says ${licence}.`;
+      licenceText(join(root, path)) ?? `No licence file in the package; its package.json says ${licence}.`;
     return `${name} ${version} (${licence})\n\n${text}\n`;
   });
   const head = 'Heddle comes with these packages, or brings them along. Each under its own licence:\n';

@@ -1,5 +1,6 @@
 // Ctrl-C and `kill` during a run: the first one lets the run stop at its next step and save, the second one ends it.
-// Also ends quietly when the reader of stdout has gone, and saves when there is no room for what it writes there. Knows nothing of training.
+// Also ends quietly when the reader of stdout has gone, and saves when there is no room for what it writes there. Knows
+// nothing of training.
 
 import { HeddleError } from '../errors.ts';
 
@@ -62,18 +63,19 @@ export function watchSignals(host: Host = thisProcess): SignalWatch {
   let timer: NodeJS.Timeout | undefined;
 
   const stop = (next: StopReason) => {
-    if (reason === undefined) {
-      reason = next;
-      first = host.now();
-      if (!saving) return host.exit(next.code);
-      timer = setTimeout(() => host.exit(next.code), patience);
-      abort.abort();
-    } else if (next.name.startsWith('SIG') && host.now() - first > echo) {
-      host.exit(next.code);
-    }
+    if (reason !== undefined) return;
+    reason = next;
+    first = host.now();
+    if (!saving) return host.exit(next.code);
+    timer = setTimeout(() => host.exit(next.code), patience);
+    abort.abort();
   };
-  const interrupt = () => stop(reasons.SIGINT);
-  const terminate = () => stop(reasons.SIGTERM);
+  const signalled = (next: StopReason) => {
+    if (reason === undefined) stop(next);
+    else if (host.now() - first > echo) host.exit(next.code);
+  };
+  const interrupt = () => signalled(reasons.SIGINT);
+  const terminate = () => signalled(reasons.SIGTERM);
   const broken = (error: NodeJS.ErrnoException) => {
     if (gone.has(error.code ?? '')) stop(reasons.EPIPE);
     else if (saving && full.has(error.code ?? '')) stop(reasons['a full disk behind stdout']);

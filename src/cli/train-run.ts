@@ -67,16 +67,18 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
     watch.graceful();
     process.stderr.write(variantNotice(options, machine.device, run.kernels.variants));
     keepRecord('running'); // before the first checkpoint: who finds one finds what it is of
-    const { steps, epochs } = resumed?.state ?? { steps: 0, epochs: 0 };
-    folder.rewind({ steps, epochs }); // of one that was killed
     if (resumed !== undefined && folder.path !== resumed.run) copyCheckpoints(resumed, folder);
-    keepers = openKeepers(folder, steps);
-    for (const sink of [...keepers.sinks, writer]) sink.event(run);
-    const { classes } = job.data.train;
-    const facts = { classes, dispatches: dispatches.length, bytes: machine.device.bytes };
-    ui?.begin(run, facts, resumed?.record);
+    /** Once trainer and folder are where the run begins, or goes on. */
+    const begin = (): Keepers => {
+      const opened = openKeepers(folder, trainer.steps);
+      for (const sink of [...opened.sinks, writer]) sink.event(run);
+      const { classes } = job.data.train;
+      const facts = { classes, dispatches: dispatches.length, bytes: machine.device.bytes };
+      ui?.begin(run, facts, resumed?.record);
+      return opened;
+    };
 
-    const faults = { diverged: 0, 'device-lost': 0, at: steps };
+    const faults = { diverged: 0, 'device-lost': 0, at: standing.saved?.steps ?? 0 };
     /** Of the learning rate, since the last checkpoint: that has those before it. */
     let halvings = 0;
     const returnTo = async (saved: { readonly bytes: Uint8Array; readonly steps: number }) => {
@@ -84,14 +86,13 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
       keepers?.rewind(saved.steps);
       slowDown(trainer, halvings);
     };
-    /** What the last faults left to do before training goes on. */
-    let lost = false;
-    let behind = true;
+    /** What the last faults left to do before training goes on; `behind` is what the last checkpoint is not. */
+    let trainerIs: 'ready' | 'behind' | 'lost' = 'behind';
     let broken: HeddleError | undefined;
     let end: unknown;
     for (;;) {
       try {
-        if (lost) {
+        if (trainerIs === 'lost') {
           trainer.destroy();
           current.close();
           const before = current;
@@ -101,15 +102,18 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
           trainer = await makeTrainer(job, current);
           if (standing.saved === undefined && job.init !== undefined)
             await loadInit(trainer, job.init, options);
-          lost = false;
+          trainerIs = 'behind';
         }
-        if (behind) {
+        if (trainerIs === 'behind') {
           const { told, saved } = standing; // what is done again is not told again
-          if (saved === undefined) await save({ folder, trainer, standing, notes });
-          else await returnTo(saved);
+          if (saved === undefined) {
+            folder.rewind({ steps: 0, epochs: 0 }); // of one that died before its first checkpoint
+            await save({ folder, trainer, standing, notes });
+          } else await returnTo(saved);
           if (told.step > standing.told.step) standing.told = told;
-          behind = false;
+          trainerIs = 'ready';
         }
+        keepers ??= begin();
         if (standing.saved !== undefined && broken !== undefined) {
           const { saved } = standing;
           writer.notice(
@@ -141,8 +145,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
           broken = error;
         } else if (error.code === 'device-lost') {
           if (++faults['device-lost'] >= mostFaults) throw givenUp(error, folder, saved?.steps);
-          lost = true;
-          behind = true;
+          trainerIs = 'lost';
           tell(`${error.message}; opening it again, to go on after step ${saved?.steps ?? 0}`);
         } else throw error;
       }

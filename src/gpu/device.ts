@@ -1,5 +1,8 @@
 // A device: one adapter's GPU with its facts, its errors parked until somebody can throw them, and a count of its bytes.
 
+// The types of WebGPU are part of ours, and not every TypeScript has them.
+/// <reference types="@webgpu/types" preserve="true" />
+
 import { noAdapterHint, platformBackend, requestGpu } from '#platform';
 import { HeddleError, messageOf } from '../errors.ts';
 import type { Pipeline } from './kernel.ts';

@@ -17,7 +17,12 @@ export async function readMapped(device: Device, buffer: GPUBuffer, bytes: numbe
   } catch (cause) {
     device.check();
     // Chrome rejects what a lost device was to map before it says that the device is lost.
-    await Promise.race([device.gpu.lost, new Promise((resolve) => setTimeout(resolve, lossDelay))]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const silence = new Promise((resolve) => {
+      timer = setTimeout(resolve, lossDelay);
+    });
+    await Promise.race([device.gpu.lost, silence]);
+    clearTimeout(timer);
     device.check();
     throw new HeddleError('gpu', `reading ${buffer.label} back failed: ${messageOf(cause)}`, { cause });
   }

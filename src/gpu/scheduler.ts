@@ -129,13 +129,17 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
     const bytes = await readMapped(device, chunk.storage.buffer as GPUBuffer, resultBytes * chunk.steps);
     const end = now();
     const measured = (end - chunk.start) / chunk.steps;
-    pace.untold = pace.warm && expected <= 0 && secondsPerStep > 0 ? pace.untold + 1 : 0;
     if (!pace.warm) pace.warm = true;
     else if (secondsPerStep === 0) pace.secondsPerStep = measured;
-    else if (expected > 0 && end - looked < atOnce) {
+    else if (expected <= 0) pace.untold++;
+    else {
+      pace.untold = 0;
       const least = (end - looked) / chunk.steps;
-      pace.secondsPerStep = Math.max(least, 0.9 * Math.min(secondsPerStep, measured));
-    } else if (expected > 0) pace.secondsPerStep = 0.7 * secondsPerStep + 0.3 * measured;
+      pace.secondsPerStep =
+        end - looked < atOnce
+          ? Math.max(least, 0.9 * Math.min(secondsPerStep, measured))
+          : 0.7 * secondsPerStep + 0.3 * measured;
+    }
     return bytes;
   };
 

@@ -1,8 +1,5 @@
 // `heddle/ops`: every kernel by itself, for those who write, check or teach kernels. Re-exports only.
 
-// The types of WebGPU are part of ours, and not every TypeScript has them.
-/// <reference types="@webgpu/types" preserve="true" />
-
 export { HeddleError } from '../errors.ts';
 export { type Device, type DeviceOptions, openDevice } from '../gpu/device.ts';
 export { type DispatchDescription, type Plan, type Recorder, record } from '../gpu/plan.ts';

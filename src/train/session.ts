@@ -221,14 +221,18 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
   const scheduler = createScheduler(device, feed.rings, feed.results);
   let accumulate: Plan | undefined;
   let optimizer: Plan | undefined;
-  let losses: RowResults | undefined;
-  let outputs: RowResults | undefined;
+  const rowResults = new Map<string, RowResults>();
   let destroyed = false;
-  /** What was made while the session was destroyed is freed at once. */
-  const kept = (made: RowResults): RowResults => {
-    if (!destroyed) return made;
-    destroyRowResults(device, made);
-    throw new HeddleError('destroyed', 'the trainer was destroyed while it was asked');
+  const rowResultsFor = async (label: string, numbers: number, fill: typeof recordOutputs) => {
+    const known = rowResults.get(label);
+    if (known !== undefined) return known;
+    const made = await createRowResults(device, feed, { label, numbers }, (ring) => fill(job, feed, ring));
+    if (destroyed) {
+      destroyRowResults(device, made);
+      throw new HeddleError('destroyed', 'the trainer was destroyed while it was asked');
+    }
+    rowResults.set(label, made);
+    return made;
   };
   return {
     feed,
@@ -285,21 +289,11 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       return { loss, accuracy: correct / counted, confusion, ranks };
     },
     async losses(loader) {
-      losses ??= kept(
-        await createRowResults(device, feed, { label: 'losses', numbers: 1 }, (ring) =>
-          recordRowLosses(job, feed, ring),
-        ),
-      );
-      return collect(losses, feed, loader);
+      return collect(await rowResultsFor('losses', 1, recordRowLosses), feed, loader);
     },
     async outputs(loader) {
       const numbers = elementCount(outputOf(job, feed.spec));
-      outputs ??= kept(
-        await createRowResults(device, feed, { label: 'outputs', numbers }, (ring) =>
-          recordOutputs(job, feed, ring),
-        ),
-      );
-      return collect(outputs, feed, loader);
+      return collect(await rowResultsFor('outputs', numbers, recordOutputs), feed, loader);
     },
     profile(repeats) {
       const rows = feed.inputs.shape[0] as number;
@@ -312,9 +306,8 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       for (const plan of [stepPlan, evaluationPlan, accumulate, optimizer]) plan?.destroy();
       scheduler.destroy();
       destroyed = true;
-      for (const results of [losses, outputs]) if (results !== undefined) destroyRowResults(device, results);
-      losses = undefined;
-      outputs = undefined;
+      for (const results of rowResults.values()) destroyRowResults(device, results);
+      rowResults.clear();
       release(device, parts);
     },
   };

@@ -27,7 +27,7 @@ export interface StartOptions {
   /** Modules to load first. */
   readonly imports?: readonly string[];
   /** What stdin has. Default: nothing. */
-  readonly input?: Uint8Array;
+  readonly input?: Uint8Array | string;
   /** Gives the process a process group of its own, as a terminal does. */
   readonly group?: boolean;
   /** Called with everything stdout has said so far, each time it says more. */
@@ -53,9 +53,18 @@ export function temporaryFolder(): string {
 
 /** Runs a TypeScript file with arguments until it ends. */
 export function start(file: string, args: readonly string[], options: StartOptions): Promise<Ended> {
-  const { cwd, env = {}, imports = [], input = new Uint8Array(), group = false, onStdout } = options;
-  const loaded = imports.flatMap((path) => ['--import', path]);
-  const child = spawn(process.execPath, [...nodeArguments, ...loaded, file, ...args], {
+  const loaded = (options.imports ?? []).flatMap((path) => ['--import', path]);
+  return startProgram(process.execPath, [...nodeArguments, ...loaded, file, ...args], options);
+}
+
+/** Runs any program until it ends. */
+export function startProgram(
+  program: string,
+  args: readonly string[],
+  options: Omit<StartOptions, 'imports'>,
+): Promise<Ended> {
+  const { cwd, env = {}, input = new Uint8Array(), group = false, onStdout } = options;
+  const child = spawn(program, args, {
     cwd,
     detached: group,
     env: { ...process.env, NO_COLOR: '1', HEDDLE_DEBUG: undefined, HEDDLE_REEXEC: undefined, ...env },

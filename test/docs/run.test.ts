@@ -1,12 +1,11 @@
 // Runs what the documentation says can be run, on this machine's adapter, and compares what it prints with what is shown.
 // How pages are written for this is at the head of pages.ts.
 
-import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { nodeArguments } from '../cli/support.ts';
+import { type Ended, nodeArguments, start, startProgram } from '../cli/support.ts';
 import { torchPython } from '../support/python.ts';
 import { type Block, isTranslation, pages, root } from './pages.ts';
 import { differing } from './printed.ts';
@@ -34,34 +33,7 @@ beforeAll(() => {
   }
 });
 
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function runIn(cwd: string, command: string, args: readonly string[], input = ''): Promise<Ended> {
-  const env: NodeJS.ProcessEnv = {
-    ...process.env,
-    NO_COLOR: '1',
-    PATH: [programs, process.env.PATH].join(delimiter),
-    HEDDLE_DEBUG: undefined,
-    HEDDLE_REEXEC: undefined,
-  };
-  const child = spawn(command, args, { cwd, env, stdio: 'pipe' });
-  child.stdin.on('error', () => undefined).end(input);
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code) => resolve({ code, stdout, stderr: stderr.replace(/^Warning: .*\n/gm, '') }));
-  });
-}
+const env = { PATH: [programs, process.env.PATH].join(delimiter) };
 
 /** What a block becomes for a run: with the smaller numbers and so on of its note. */
 function replaced(text: string, { page, line, note }: Block): string {
@@ -72,12 +44,14 @@ function replaced(text: string, { page, line, note }: Block): string {
 }
 
 function runBlock(block: Block, all: readonly Block[], cwd: string): Promise<Ended> {
-  if (block.note.printedBy !== undefined) return runIn(cwd, 'sh', ['-e'], `${block.note.printedBy}\n`);
-  if (block.language === 'sh') return runIn(cwd, 'sh', ['-e'], `${replaced(block.text, block)}\n`);
-  if (block.language === 'python') return runIn(cwd, 'python3', ['-'], `${replaced(block.text, block)}\n`);
+  const shell = (script: string) => startProgram('sh', ['-e'], { cwd, env, input: `${script}\n` });
+  if (block.note.printedBy !== undefined) return shell(block.note.printedBy);
+  if (block.language === 'sh') return shell(replaced(block.text, block));
+  if (block.language === 'python')
+    return startProgram('python3', ['-'], { cwd, env, input: `${replaced(block.text, block)}\n` });
   const file = join(cwd, fileOf(block));
   writeFileSync(file, replaced(programOf(block, all), block));
-  return runIn(cwd, process.execPath, [...nodeArguments, file]);
+  return start(file, [], { cwd, env });
 }
 
 describe.each(pages.filter((page) => !isTranslation(page)))('$path', ({ path, blocks }) => {

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { isAllowed, noticesText, shippedPackages } from '../../scripts/package/notices.mjs';
 import { type Packed, pack } from '../../scripts/package/pack.mjs';
+import { isPinned } from '../../scripts/release.mjs';
 import { npm, root, run } from '../../scripts/setup/common.mjs';
 import { build } from '../../scripts/setup/project.mjs';
 import { temporaryFolder } from '../cli/support.ts';
@@ -148,8 +149,11 @@ describe('what users get with it', () => {
   const shipped = shippedPackages(lock);
 
   test('is pinned to the version', () => {
-    for (const [name, version] of Object.entries({ ...about.dependencies, ...about.devDependencies }))
-      expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[\w.]+)?$/);
+    const asked: Record<string, string> = { ...about.dependencies, ...about.devDependencies };
+    for (const [name, version] of Object.entries(asked))
+      expect(isPinned(version), `${name}: ${version}`).toBe(true);
+    expect(['1.2.3', '1.20.0-1', 'npm:@a/b@1.2.3'].map(isPinned)).toEqual([true, true, true]);
+    expect(['^1.2.3', '1.2', 'latest', '*', 'npm:b@^1.2.3', ''].filter(isPinned)).toEqual([]);
     expect(lock.version).toBe(about.version);
   });
 

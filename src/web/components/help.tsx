@@ -24,9 +24,9 @@ export function openHelp(dialog: HTMLDialogElement | null): void {
   if (dialog?.open === false) dialog.showModal();
 }
 
-const KeyList = ({ keys }: { readonly keys: typeof chartKeys }) => (
+const KeyList = ({ entries }: { readonly entries: typeof keys }) => (
   <dl>
-    {keys.map(([key, what]) => (
+    {entries.map(([key, what]) => (
       <div key={key}>
         <dt>
           <kbd>{key}</kbd>
@@ -41,9 +41,9 @@ export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement 
   return (
     <dialog ref={dialog} class="help" aria-labelledby="help-title">
       <h2 id="help-title">Keys</h2>
-      <KeyList keys={keys} />
+      <KeyList entries={keys} />
       <h3>On the loss chart, when it has the focus</h3>
-      <KeyList keys={chartKeys} />
+      <KeyList entries={chartKeys} />
       <p>
         Drag over the loss to zoom, double-click for the whole range. In the confusion matrix arrows move and
         Enter shows a cell’s images. A hidden tab goes on training.
