@@ -1,7 +1,10 @@
 // The folder that a run leaves behind: run.json, events.jsonl, checkpoints. Whatever is replaced is replaced whole.
 
 import {
+  accessSync,
   closeSync,
+  constants,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -49,25 +52,56 @@ function fileError(what: string, cause: unknown): HeddleError {
 /** The checkpoint kept of an epoch, from 1, by `--keep`. */
 export const historyFile = (epoch: number) => `epoch-${String(epoch).padStart(4, '0')}.safetensors`;
 
+const missing = (error: unknown) => codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
+
 /**
- * Throws `usage` when a run cannot have `path` as its folder because something is there. Creates nothing. With `reuse`, what
- * a run left that died before its first checkpoint may be there.
+ * Throws `usage` when a run cannot have `path` as its folder because something is there, `file` when it may not write there.
+ * Creates nothing. With `reuse`, what a run left that died before its first checkpoint may be there.
  */
 export function refuseUsed(path: string, reuse = false): void {
   let found: string[];
   try {
     if (!statSync(path).isDirectory())
       throw new HeddleError('usage', `--out: ${path} is a file, expected a folder`);
+    accessSync(path, constants.W_OK);
     found = readdirSync(path);
   } catch (error) {
     if (error instanceof HeddleError) throw error;
-    if (codeOf(error) === 'ENOENT') return;
-    throw new HeddleError('usage', `--out: ${path} cannot be used: ${messageOf(error)}`, { cause: error });
+    if (!missing(error) || dirname(path) === path)
+      throw fileError(`the run folder ${path} cannot be written`, error);
+    refuseParent(path, dirname(path));
+    return;
   }
   const left: readonly string[] = [runFiles.info, runFiles.events, runFiles.metrics, lockFile];
   if (reuse && found.every((name) => left.includes(name) || /\.tmp$|tfevents/.test(name))) return;
   if (found.length > 0) {
     throw new HeddleError('usage', `--out: ${path} is not empty (${found[0]} is in it); name a new folder`);
+  }
+}
+
+/** Throws when no folder can be made at `path`, which lies in `parent`: `usage` where a file is in the way, `file` otherwise. */
+function refuseParent(path: string, parent: string): void {
+  try {
+    if (!statSync(parent).isDirectory())
+      throw new HeddleError('usage', `--out: ${path} cannot be made: ${parent} is a file`);
+    accessSync(parent, constants.W_OK);
+  } catch (error) {
+    if (error instanceof HeddleError) throw error;
+    if (!missing(error) || dirname(parent) === parent)
+      throw fileError(`the run folder ${path} could not be made`, error);
+    refuseParent(path, dirname(parent));
+  }
+}
+
+/** Makes a folder and those it lies in. Node's own `recursive` never returns from under /proc. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST' && statSync(path).isDirectory()) return;
+    if (codeOf(error) !== 'ENOENT' || existsSync(dirname(path))) throw error;
+    makeFolder(dirname(path));
+    mkdirSync(path);
   }
 }
 
@@ -116,7 +150,7 @@ export function runName(kind: string, date: Date): string {
 
 /** Creates a folder that was not there before: `parent/name`, or with `-2`, `-3` … when others were faster. */
 function makeUnique(parent: string, name: string): string {
-  mkdirSync(parent, { recursive: true });
+  makeFolder(parent);
   for (let n = 1; ; n++) {
     const path = join(parent, n === 1 ? name : `${name}-${n}`);
     try {
@@ -164,7 +198,7 @@ export function createRunFolder(options: RunFolderOptions): RunFolder {
   let path = out ?? parent;
   try {
     if (out === undefined) path = makeUnique(parent, runName(kind, now));
-    else mkdirSync(out, { recursive: true });
+    else makeFolder(out);
   } catch (error) {
     throw fileError(`the run folder ${path} could not be made`, error);
   }

@@ -16,6 +16,7 @@ export interface Host {
   readonly stdout: NodeJS.EventEmitter;
   readonly stderr: NodeJS.EventEmitter;
   exit(code: number): void;
+  say(line: string): void;
   now(): number;
 }
 
@@ -43,7 +44,7 @@ const gone = new Set(['EPIPE', 'EIO', 'ERR_STREAM_DESTROYED']);
 const full = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 /** One Ctrl-C can arrive twice (from the terminal, and again from npm or `timeout`), this close together in ms. */
 const echo = 300;
-/** A run that has not stopped and saved by then never will, in ms; the contract allows 5 s. */
+/** How long a run that a signal stops has for saving, in ms; the contract allows 5 s. Nobody waits at a closed stdout. */
 const patience = 4500;
 
 const thisProcess: Host = {
@@ -51,6 +52,7 @@ const thisProcess: Host = {
   stdout: process.stdout,
   stderr: process.stderr,
   exit: (code) => process.exit(code),
+  say: (line) => void process.stderr.write(`${line}\n`),
   now: () => performance.now(),
 };
 
@@ -67,12 +69,18 @@ export function watchSignals(host: Host = thisProcess): SignalWatch {
     reason = next;
     first = host.now();
     if (!saving) return host.exit(next.code);
-    timer = setTimeout(() => host.exit(next.code), patience);
     abort.abort();
   };
   const signalled = (next: StopReason) => {
-    if (reason === undefined) stop(next);
-    else if (host.now() - first > echo) host.exit(next.code);
+    if (reason === undefined) {
+      stop(next);
+      timer = setTimeout(() => {
+        host.say(
+          `heddle: ${next.name} came ${patience / 1000} s ago, and the run has not saved yet: its last checkpoint stands`,
+        );
+        host.exit(next.code);
+      }, patience);
+    } else if (host.now() - first > echo) host.exit(next.code);
   };
   const interrupt = () => signalled(reasons.SIGINT);
   const terminate = () => signalled(reasons.SIGTERM);

@@ -124,7 +124,8 @@ test('a folder in use and a file are refused, an empty folder is taken', () => {
   expect(() => createRunFolder({ out: used, kind: 'mlp' })).toThrow(
     refusal(expect.stringContaining('not empty')),
   );
-  expect(() => refuseUsed(join(file, 'below'))).toThrow(expect.objectContaining({ code: 'usage' }));
+  const below = join(file, 'deeper', 'below');
+  expect(() => refuseUsed(below)).toThrow(refusal(`--out: ${below} cannot be made: ${file} is a file`));
   expect(createRunFolder({ out: empty, kind: 'mlp' }).path).toBe(empty);
   expect(readdirSync(used)).toEqual(['x']);
 });

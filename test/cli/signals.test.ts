@@ -11,14 +11,16 @@ afterEach(() => {
 
 function fakeHost() {
   const exits: number[] = [];
+  const said: string[] = [];
   const host = {
     process: new EventEmitter(),
     stdout: new EventEmitter(),
     stderr: new EventEmitter(),
     exit: (code: number) => void exits.push(code),
+    say: (line: string) => void said.push(line),
     now: () => Date.now(),
   };
-  return { ...host, exits, watch: watchSignals(host) };
+  return { ...host, exits, said, watch: watchSignals(host) };
 }
 
 test.each([
@@ -52,13 +54,32 @@ test('one Ctrl-C that npm or timeout delivers twice is one', () => {
   expect(exits).toEqual([]);
 });
 
-test('a run that does not stop is ended before 5 s', () => {
-  const { process, exits, watch } = fakeHost();
+test('a run that does not stop is ended before 5 s, with a word', () => {
+  const { process, exits, said, watch } = fakeHost();
   watch.graceful();
   process.emit('SIGTERM');
-  vi.advanceTimersByTime(4999);
+  vi.advanceTimersByTime(4000);
+  expect(said).toEqual([]);
+  vi.advanceTimersByTime(999);
   expect(exits).toEqual([143]);
+  expect(said).toEqual([
+    'heddle: SIGTERM came 4.5 s ago, and the run has not saved yet: its last checkpoint stands',
+  ]);
 });
+
+test.each(['EPIPE', 'ENOSPC'])(
+  'a stdout that answers %s leaves the run the time it takes to save',
+  (code) => {
+    const { process, stdout, exits, watch } = fakeHost();
+    watch.graceful();
+    stdout.emit('error', Object.assign(new Error(`write ${code}`), { code }));
+    expect(watch.signal.aborted).toBe(true);
+    vi.advanceTimersByTime(60_000);
+    expect(exits).toEqual([]);
+    process.emit('SIGINT');
+    expect(exits).toEqual([130]);
+  },
+);
 
 test('a run that has stopped is left alone', () => {
   const { process, exits, watch } = fakeHost();
