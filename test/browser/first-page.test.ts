@@ -43,7 +43,9 @@ test.each([
   const server = await serve(new Map([...files, ['favicon.ico', '']]));
   try {
     const { page, complaints } = await openPage(browser, server.origin);
-    await page.waitForFunction(() => /epoch 3/.test(document.body.innerText), undefined, { timeout: 120_000 });
+    await page.waitForFunction(() => /epoch 3/.test(document.body.innerText), undefined, {
+      timeout: 120_000,
+    });
     expect(await page.evaluate(() => document.body.innerText)).toMatch(/^(epoch \d: \d\.\d{4}\n?){3}$/);
     expect(complaints).toEqual([]);
   } finally {
