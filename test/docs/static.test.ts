@@ -53,6 +53,15 @@ describe('TypeScript', () => {
     expect(status).not.toBe(0);
     expect(stdout).toMatch(/x_md_1\.ts\(3,14\): error TS2345/);
   });
+
+  it('has the lines of its parts as far apart as on the page', () => {
+    const part = (code: string) => `<!-- doc: part p -->\n\`\`\`ts\n${code}\n\`\`\`\n`;
+    const parts = parsePage('x.md', `${part('const a = 1;')}\nBetween.\n\n${part('nn.relu();')}`).blocks;
+    const [program, ...others] = new Set(parts.map((one) => programOf(one, parts)));
+    expect(others).toEqual([]);
+    const lines = program?.split('\n') ?? [];
+    expect(lines.indexOf('nn.relu();') - lines.indexOf('const a = 1;')).toBe(7);
+  });
 });
 
 describe('commands', () => {
