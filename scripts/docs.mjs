@@ -11,7 +11,7 @@ const hooks = `export const resolve = (name, context, next) =>
   next(name === 'typescript' ? 'typescript-for-typedoc' : name, context);`;
 register(`data:text/javascript,${encodeURIComponent(hooks)}`);
 
-const { Application } = await import('typedoc');
+const { Application, OptionDefaults } = await import('typedoc');
 const app = await Application.bootstrapWithPlugins({
   name: 'Heddle',
   readme: join(root, 'README.md'),
@@ -25,6 +25,7 @@ const app = await Application.bootstrapWithPlugins({
   excludePrivate: true,
   disableSources: true,
   githubPages: false,
+  highlightLanguages: [...OptionDefaults.highlightLanguages, 'python'],
   hideGenerator: true,
   validation: { invalidLink: true, notExported: true, rewrittenLink: true },
   treatWarningsAsErrors: true,

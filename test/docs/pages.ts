@@ -14,6 +14,7 @@
 //   where A => B      for the run, put B where the block has A (a smaller number, say); may be given several times
 //   name program      gives a ts block a name
 //   continues program a ts excerpt that goes on from that block
+//   part program      of one program: its parts are the page's blocks of that name and language, run from the last one's note
 //   with a, b         a ts excerpt that has these; `given` in programs.ts lists their types
 //   printed by CMD    a block without a language is what this command prints
 //   prefix            its lines may end sooner than the printed ones do
@@ -38,6 +39,7 @@ export interface Note {
   readonly with: readonly string[];
   readonly name?: string;
   readonly continues?: string;
+  readonly part?: string;
   readonly printedBy?: string;
   readonly from?: string;
 }
@@ -64,7 +66,7 @@ export interface Page {
   readonly anchors: ReadonlySet<string>;
 }
 
-const known = /^(run|prefix|within|exit|where|with|name|continues|printed by|from)\b\s*/;
+const known = /^(run|prefix|within|exit|where|with|name|continues|part|printed by|from)\b\s*/;
 
 function noteOf(text: string, at: string): Note {
   const note: { -readonly [K in keyof Note]: Note[K] } = {
@@ -91,6 +93,7 @@ function noteOf(text: string, at: string): Note {
     } else if (word === 'printed by') note.printedBy = rest;
     else if (word === 'name') note.name = rest;
     else if (word === 'continues') note.continues = rest;
+    else if (word === 'part') note.part = rest;
     else note.from = rest;
   }
   return note;

@@ -32,9 +32,27 @@ function importsFor(code: string, has = ''): string {
   return from(wanted(Object.keys(heddle)), 'heddle') + from(wanted(files), 'node:fs/promises');
 }
 
+/** The blocks that make a program with this one, in the page's order: itself, unless it is a part. */
+export const partsOf = (block: Block, others: readonly Block[]): readonly Block[] =>
+  block.note.part === undefined
+    ? [block]
+    : others.filter(({ note, language }) => note.part === block.note.part && language === block.language);
+
+/** The text of a block, or of all the parts of its program, as far apart as on the page: line numbers stay right. */
+export function textOf(block: Block, others: readonly Block[]): string {
+  const lines: string[] = [];
+  const parts = partsOf(block, others);
+  for (const { text, line } of parts) {
+    while (lines.length < line - (parts[0] as Block).line) lines.push('');
+    lines.push(...text.split('\n'));
+  }
+  return lines.join('\n');
+}
+
 /** The program that a block is, with what comes before it. A first line is added, and nothing else above the block. */
 export function programOf(block: Block, others: readonly Block[]): string {
-  const { text, note, page, line } = block;
+  const { note, page, line } = block;
+  const text = textOf(block, others);
   const at = `${page}:${line}`;
   if (note.continues !== undefined) {
     const before = others.find((other) => other.note.name === note.continues);

@@ -5,11 +5,13 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { FASHION_MNIST_FILES } from '../../src/data/fashion-mnist.ts';
+import { loadFiles } from '../../src/platform/node-files.ts';
 import { type Ended, nodeArguments, start, startProgram } from '../cli/support.ts';
 import { torchPython } from '../support/python.ts';
 import { type Block, isTranslation, pages, root } from './pages.ts';
 import { differing } from './printed.ts';
-import { fileOf, makeProject, programOf } from './programs.ts';
+import { fileOf, makeProject, programOf, textOf } from './programs.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'heddle-docs-run-'));
 const programs = join(folder, 'bin');
@@ -33,7 +35,21 @@ beforeAll(() => {
   }
 });
 
-const env = { PATH: [programs, process.env.PATH].join(delimiter) };
+// A stand-in for torchvision lies in this folder.
+const env = {
+  PATH: [programs, process.env.PATH].join(delimiter),
+  PYTHONPATH: import.meta.dirname,
+  PYTHONDONTWRITEBYTECODE: '1',
+};
+
+/** Puts FashionMNIST where torchvision has it for the root `data`: the stand-in downloads nothing. */
+async function giveFashionMnist(cwd: string): Promise<void> {
+  const raw = join(cwd, 'data', 'FashionMNIST', 'raw');
+  mkdirSync(raw, { recursive: true });
+  const names = FASHION_MNIST_FILES.files.map(({ name }) => name);
+  for (const { name, bytes } of await loadFiles(FASHION_MNIST_FILES, names))
+    writeFileSync(join(raw, name), bytes);
+}
 
 /** What a block becomes for a run: with the smaller numbers and so on of its note. */
 function replaced(text: string, { page, line, note }: Block): string {
@@ -43,12 +59,15 @@ function replaced(text: string, { page, line, note }: Block): string {
   }, text);
 }
 
-function runBlock(block: Block, all: readonly Block[], cwd: string): Promise<Ended> {
+async function runBlock(block: Block, all: readonly Block[], cwd: string): Promise<Ended> {
   const shell = (script: string) => startProgram('sh', ['-e'], { cwd, env, input: `${script}\n` });
   if (block.note.printedBy !== undefined) return shell(block.note.printedBy);
   if (block.language === 'sh') return shell(replaced(block.text, block));
-  if (block.language === 'python')
-    return startProgram('python3', ['-'], { cwd, env, input: `${replaced(block.text, block)}\n` });
+  if (block.language === 'python') {
+    const text = textOf(block, all);
+    if (text.includes('FashionMNIST')) await giveFashionMnist(cwd);
+    return startProgram('python3', ['-'], { cwd, env, input: `${replaced(text, block)}\n` });
+  }
   const file = join(cwd, fileOf(block));
   writeFileSync(file, replaced(programOf(block, all), block));
   return start(file, [], { cwd, env });

@@ -10,7 +10,7 @@ import { parseAllDocuments } from 'yaml';
 import { parseCommand } from './options.ts';
 import { type Block, isTranslation, pages, parsePage, root } from './pages.ts';
 import { differing } from './printed.ts';
-import { fileOf, makeProject, programOf } from './programs.ts';
+import { fileOf, makeProject, partsOf, programOf } from './programs.ts';
 import { commandsOf } from './shell.ts';
 
 const blocks = pages.filter((page) => !isTranslation(page)).flatMap((page) => page.blocks);
@@ -26,7 +26,7 @@ describe('TypeScript', () => {
 
   it('is a program in every block, or an excerpt of one', () => {
     makeProject(folder);
-    const programs = of('ts');
+    const programs = of('ts').filter((block) => partsOf(block, onPage(block))[0] === block);
     for (const block of programs) writeFileSync(join(folder, fileOf(block)), programOf(block, onPage(block)));
     const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
     const { stdout } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
@@ -52,6 +52,15 @@ describe('TypeScript', () => {
     const { stdout, status } = spawnSync(process.execPath, [tsc, '-p', elsewhere], { encoding: 'utf8' });
     expect(status).not.toBe(0);
     expect(stdout).toMatch(/x_md_1\.ts\(3,14\): error TS2345/);
+  });
+
+  it('has the lines of its parts as far apart as on the page', () => {
+    const part = (code: string) => `<!-- doc: part p -->\n\`\`\`ts\n${code}\n\`\`\`\n`;
+    const parts = parsePage('x.md', `${part('const a = 1;')}\nBetween.\n\n${part('nn.relu();')}`).blocks;
+    const [program, ...others] = new Set(parts.map((one) => programOf(one, parts)));
+    expect(others).toEqual([]);
+    const lines = program?.split('\n') ?? [];
+    expect(lines.indexOf('nn.relu();') - lines.indexOf('const a = 1;')).toBe(7);
   });
 });
 
