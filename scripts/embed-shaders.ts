@@ -93,6 +93,7 @@ for (const file of readdirSync(join(root, 'shaders')).sort()) {
   const bindings = variables.filter((variable) => variable.name !== 'params');
   parts.push(`export const ${camelCase(name)}: KernelSpec<${union(bindings.map((b) => b.name))}, ${union(params.names)}, ${union([...constants.keys()])}> = {
   name: '${name}',
+  file: 'shaders/${file}',
   source: ${JSON.stringify(withoutComments(source))},
   subgroups: ${/^enable subgroups;/m.test(source)},
   bindings: {

@@ -23,6 +23,8 @@ export interface KernelConstant {
 /** A kernel as made from its `.wgsl` file: everything a launcher needs to bind and specialise it. */
 export interface KernelSpec<B extends string = string, P extends string = string, C extends string = string> {
   readonly name: string;
+  /** Where its source is from, for errors: `shaders/relu.wgsl`. */
+  readonly file: string;
   readonly source: string;
   /** Whether the file enables the `subgroups` language feature. */
   readonly subgroups: boolean;
@@ -81,9 +83,9 @@ function variantLabel(spec: KernelSpec, values: ConstantValues): string {
   return `${spec.name}<${set.map(([name, value]) => (value === true ? name : `${name}=${value}`)).join(' ')}>`;
 }
 
-/** Identifies a pipeline within a device's cache. */
+/** Identifies a pipeline within a device's cache; by its source too, as kernels of a program's own may share a name. */
 export function pipelineKey(spec: KernelSpec, values: ConstantValues, dynamic: DynamicBindings): string {
-  return `${variantLabel(spec, values)} ${dynamic.join(',')}`;
+  return `${variantLabel(spec, values)} ${dynamic.join(',')}\n${spec.source}`;
 }
 
 function describe(device: Device, spec: KernelSpec, values: ConstantValues, dynamic: DynamicBindings) {
@@ -144,7 +146,7 @@ async function moduleRefusal(spec: KernelSpec, module: GPUShaderModule): Promise
   const [first, ...others] = messages.filter(({ type }) => type === 'error');
   if (first === undefined) return undefined;
   const more = others.length === 0 ? '' : ` (and ${others.length} more)`;
-  return `shaders/${spec.name}.wgsl:${first.lineNum}:${first.linePos}: ${first.message}${more}`;
+  return `${spec.file}:${first.lineNum}:${first.linePos}: ${first.message}${more}`;
 }
 
 async function compileVariant(

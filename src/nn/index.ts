@@ -10,10 +10,23 @@ export { dropout } from './dropout.ts';
 export { flatten } from './flatten.ts';
 export type { Size } from './images.ts';
 export * as init from './init.ts';
-export type { Forward, ForwardContext, Gradient, Layer, Parameter, Value } from './layer.ts';
+export {
+  asFloat,
+  type Forward,
+  type ForwardContext,
+  type Gradient,
+  type Layer,
+  type LinearMap,
+  type LossForward,
+  type LossHead,
+  needsGradient,
+  type Parameter,
+  type Update,
+  type Value,
+} from './layer.ts';
 export { type LayerNormOptions, layerNorm } from './layer_norm.ts';
 export { type LinearOptions, linear } from './linear.ts';
-export type { HostTargets, Loss, LossBatch, Reduction } from './loss.ts';
+export { type HostTargets, type Loss, type LossBatch, type Reduction, reduceRows } from './loss.ts';
 export { maxPool2d } from './max_pool2d.ts';
 export { nllLoss } from './nll_loss.ts';
 export {

@@ -33,7 +33,8 @@ export interface CheckResult {
   readonly message?: string;
 }
 
-const isKernelName = (name: string): name is KernelName => Object.hasOwn(trials, name);
+/** Whether a kernel can be checked: one of Heddle's, by name. */
+export const isKernelName = (name: string): name is KernelName => Object.hasOwn(trials, name);
 
 /** What a check of a dispatch depends on; dispatches that differ in their labels or ring slots alone are checked once. */
 export function dispatchKey({

@@ -2,7 +2,15 @@
 
 export { HeddleError } from '../errors.ts';
 export { type Device, type DeviceOptions, openDevice } from '../gpu/device.ts';
-export { type DispatchDescription, type Plan, type Recorder, record } from '../gpu/plan.ts';
+export type { ConstantValues, KernelSpec, RecordLayout } from '../gpu/kernel.ts';
+export {
+  type DispatchDescription,
+  type DispatchRequest,
+  foldGrid,
+  type Plan,
+  type Recorder,
+  record,
+} from '../gpu/plan.ts';
 export { read } from '../gpu/readback.ts';
 export type { DType, Tensor } from '../gpu/tensor.ts';
 export { type ActivationKind, activation, activationKinds } from './activation.ts';
@@ -23,8 +31,16 @@ export { col2im } from './col2im.ts';
 export { columnSum } from './column_sum.ts';
 export { confusion } from './confusion.ts';
 export { crossEntropy } from './cross_entropy.ts';
+export {
+  type BindingKind,
+  defineKernel,
+  type FieldTypes,
+  type KernelDefinition,
+  recordLayout,
+} from './define_kernel.ts';
 export { type DropoutOptions, dropout } from './dropout.ts';
 export { im2col } from './im2col.ts';
+export { stepLayout } from './kernels.generated.ts';
 export { layerNorm, type RowStatistics } from './layer_norm.ts';
 export { layerNormBackward } from './layer_norm_backward.ts';
 export { canFuseLinearCrossEntropy, linearCrossEntropy } from './linear_cross_entropy.ts';

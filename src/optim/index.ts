@@ -2,8 +2,21 @@
 
 export { type AdagradGroup, type AdagradOptions, adagrad } from './adagrad.ts';
 export { type AdamGroup, type AdamOptions, adam, adamw } from './adam.ts';
-export type { GroupedOptions, OptimizerOf } from './groups.ts';
-export type { KeySelector, Optimizer, ParameterGroup, UpdateTensors } from './optimizer.ts';
+export {
+  type GroupedOptions,
+  groupsOf,
+  type HyperOf,
+  type OptimizerOf,
+  type OptimizerParts,
+  optimizerOf,
+} from './groups.ts';
+export {
+  checkHyper,
+  type KeySelector,
+  type Optimizer,
+  type ParameterGroup,
+  type UpdateTensors,
+} from './optimizer.ts';
 export { type RmspropGroup, type RmspropOptions, rmsprop } from './rmsprop.ts';
 export type { ObservingSchedule, PlateauState, Progress, Schedule, ScheduleUnit } from './schedule.ts';
 export { chainedScheduler, sequentialLr } from './schedule-compose.ts';

@@ -4,7 +4,7 @@
 import { HeddleError } from '../errors.ts';
 import { type Device, withoutKernels } from '../gpu/device.ts';
 import type { DispatchDescription } from '../gpu/plan.ts';
-import { type CheckResult, checkDispatch, dispatchKey } from '../ops/check.ts';
+import { type CheckResult, checkDispatch, dispatchKey, isKernelName } from '../ops/check.ts';
 import type { KernelName } from '../ops/kernels.generated.ts';
 import { matmulCores, matmulKernelName } from '../ops/matmul_variants.ts';
 import { createArenas } from './arenas.ts';
@@ -32,6 +32,8 @@ export interface VerdictEvent {
   readonly wrong: readonly string[];
   /** The ways to train in which everything is right, the fastest first; none when each has a wrong kernel in it. */
   readonly right: readonly KernelChoice[];
+  /** Names of kernels of the model's own, which nothing here knows the right results of. */
+  readonly unchecked: readonly string[];
 }
 
 interface Way {
@@ -86,7 +88,9 @@ export async function* checkModel(
   }
   const sound = new Map<string, boolean>();
   const wrong = new Set<string>();
-  for (const dispatch of ways.flatMap(({ dispatches }) => dispatches)) {
+  const all = ways.flatMap(({ dispatches }) => dispatches);
+  const unchecked = new Set(all.map(({ kernel }) => kernel).filter((name) => !isKernelName(name)));
+  for (const dispatch of all.filter(({ kernel }) => !unchecked.has(kernel))) {
     const key = dispatchKey(dispatch);
     if (sound.has(key)) continue;
     const result = await checkDispatch(device, dispatch);
@@ -95,7 +99,7 @@ export async function* checkModel(
     yield { type: 'check', ...result };
   }
   const right = ways
-    .filter(({ dispatches }) => dispatches.every((dispatch) => sound.get(dispatchKey(dispatch))))
+    .filter(({ dispatches }) => dispatches.every((dispatch) => sound.get(dispatchKey(dispatch)) ?? true))
     .map(({ choice }) => choice);
-  yield { type: 'verdict', wrong: [...wrong], right };
+  yield { type: 'verdict', wrong: [...wrong], right, unchecked: [...unchecked] };
 }

@@ -69,6 +69,7 @@ describe('a plan', () => {
   it('whose kernel does not compile is refused by the kernel’s name', async () => {
     const broken = {
       name: 'broken',
+      file: 'shaders/broken.wgsl',
       source: 'fn main( {',
       subgroups: false,
       bindings: {},
