@@ -37,8 +37,10 @@ export {
   type Safetensors,
 } from './io/safetensors.ts';
 export type { WeightSource } from './io/weights.ts';
+/** Layers, losses and initial values, with PyTorch's names. */
 export * as nn from './nn/index.ts';
 export type { CheckResult } from './ops/check.ts';
+/** Optimizers and learning-rate schedules, with PyTorch's names. */
 export * as optim from './optim/index.ts';
 export type { PlaceRandom } from './random/counter.ts';
 export { createGenerator, type Generator, manualSeed } from './random/generator.ts';

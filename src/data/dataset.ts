@@ -15,6 +15,7 @@ export interface ValueTargets {
   readonly targetShape: readonly number[];
 }
 
+/** Rows of inputs, resident on the host. */
 interface Rows {
   /** For messages and `run.json`, e.g. `fashion-mnist/train`. */
   readonly name: string;
@@ -37,6 +38,7 @@ export type ValueDataset = Rows & ValueTargets;
 /** Rows of inputs with their targets, resident on the host; `targetShape === undefined` tells the kinds apart. */
 export type Dataset = ClassDataset | ValueDataset;
 
+/** Inputs of one batch. */
 interface BatchRows {
   /** Position within the epoch, from 0. */
   readonly index: number;

@@ -3,6 +3,7 @@
 import { HeddleError } from '../errors.ts';
 import type { ClassDataset, Dataset, ValueDataset } from './dataset.ts';
 
+/** Rows of inputs. */
 interface RowsOptions {
   /** For messages and records. Default `arrays`. */
   readonly name?: string | undefined;

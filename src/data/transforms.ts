@@ -209,10 +209,15 @@ function randomErasing(options: ErasingOptions = {}): Transform {
 
 /** Transforms for the `transforms` of a loader, applied in the order in which they are given. */
 export const transforms = {
+  /** (x - mean) / std in float32, for each channel or for all alike; bytes are first divided by 255. */
   normalize,
+  /** Swaps left and right with probability `p`, default 0.5. */
   randomHorizontalFlip,
+  /** Swaps top and bottom with probability `p`, default 0.5. */
   randomVerticalFlip,
+  /** A part of the padded image, anywhere in it. */
   randomCrop,
+  /** Blots a rectangle out with probability `p`. */
   randomErasing,
 };
 

@@ -45,6 +45,7 @@ export interface Recorder {
   constant(label: string, data: Float32Array): Tensor;
   /** For a binding that the variant of a kernel does not touch. Descriptions leave it out. */
   unused(): Tensor;
+  /** Records a dispatch behind those that are there. Throws a HeddleError `limit` for a grid that WebGPU does not have. */
   dispatch<B extends string, P extends string, C extends string>(
     kernel: KernelSpec<B, P, C>,
     request: DispatchRequest<B, P, C>,

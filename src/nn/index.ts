@@ -9,6 +9,7 @@ export { type CrossEntropyOptions, crossEntropyLoss } from './cross_entropy_loss
 export { dropout } from './dropout.ts';
 export { flatten } from './flatten.ts';
 export type { Size } from './images.ts';
+/** Initial values by name. */
 export * as init from './init.ts';
 export {
   asFloat,
@@ -16,6 +17,7 @@ export {
   type ForwardContext,
   type Gradient,
   type Layer,
+  type LinearLoss,
   type LinearMap,
   type LossForward,
   type LossHead,

@@ -75,6 +75,7 @@ export interface Update {
   /** What is not finite is reported here, in the step's slot. */
   readonly losses: Tensor;
   readonly step: Tensor;
+  /** Says of which parameters the step has been recorded. */
   done(...parameters: Parameter[]): void;
 }
 
@@ -86,16 +87,25 @@ export interface LinearMap {
   readonly bias: Tensor;
 }
 
+/** The logits of a linear map whose loss has been recorded with it. */
+export interface LinearLoss {
+  readonly logits: Tensor;
+  /** Gives the gradient by the logits. */
+  readonly pullback: () => Gradient;
+}
+
 /** Records the loss behind a model's last layer. What its functions return gives the gradient by the logits. */
 export interface LossHead {
+  /** Records the loss of logits. */
   of(logits: Value): () => Gradient;
   /** Undefined, with nothing recorded, where no kernel makes such logits and their loss together. */
-  ofLinear(linear: LinearMap): { readonly logits: Tensor; readonly pullback: () => Gradient } | undefined;
+  ofLinear(linear: LinearMap): LinearLoss | undefined;
 }
 
 /** The logits of a model whose loss has been recorded, and the closure that records the way back through all of it. */
 export interface LossForward {
   readonly logits: Tensor;
+  /** Also records the gradients of the parameters. */
   readonly backward: () => Gradient | undefined;
 }
 

@@ -4,7 +4,7 @@ import { HeddleError } from '../errors.ts';
 import type { Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { meanLoss } from '../ops/mean_loss.ts';
-import type { ForwardContext, Gradient, LinearMap, Value } from './layer.ts';
+import type { ForwardContext, Gradient, LinearLoss, LinearMap, Value } from './layer.ts';
 
 /** What a loss compares the predictions with, and where it goes. */
 export interface LossBatch {
@@ -61,7 +61,7 @@ export interface Loss {
     linear: LinearMap,
     batch: LossBatch,
     gradient: boolean,
-  ): { readonly logits: Tensor; readonly pullback: () => Gradient } | undefined;
+  ): LinearLoss | undefined;
 }
 
 /** Records step.scale times the sum of the rows' losses into the step's slot, unless they themselves are what is wanted. */

@@ -60,6 +60,7 @@ export { meanLoss } from './mean_loss.ts';
 export { nllLoss } from './nll_loss.ts';
 export { nllLossBackward } from './nll_loss_backward.ts';
 export { type PointwiseKind, pointwiseKinds, pointwiseLoss } from './pointwise_loss.ts';
+/** What kernels should give, in float64, with a bound for each element. */
 export * as reference from './reference.ts';
 export { relu } from './relu.ts';
 export { reluBackward } from './relu_backward.ts';

@@ -55,9 +55,11 @@ export interface OptimizerParts<Group extends ParameterGroup, Field extends stri
   readonly groups: readonly Group[];
   /** See `Optimizer`. */
   readonly state: Readonly<Record<string, number>>;
-  /** Of the kernel's `struct Hyper`, all f32; and what a group's fields are in optimizer step `number` (from 1). */
+  /** Of the kernel's `struct Hyper`, all f32. */
   readonly layout: RecordLayout<Field>;
+  /** What a group's fields are in optimizer step `number` (from 1). */
   readonly hyper: Readonly<Record<Field, (group: Group, number: number) => number>>;
+  /** Records the kernel that updates one group. */
   record(recorder: Recorder, options: UpdateOptions): void;
 }
 

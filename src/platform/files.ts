@@ -65,7 +65,9 @@ export interface DownloadProgress {
 export interface FileStore {
   /** Undefined for what is not there. */
   read(set: string, name: string): Promise<Bytes | undefined>;
+  /** Keeps a file, in place of the one that is there. Throws `file`. */
   write(set: string, name: string, bytes: Bytes): Promise<void>;
+  /** Harmless for what is not there. */
   remove(set: string, name: string): Promise<void>;
 }
 

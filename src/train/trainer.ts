@@ -120,6 +120,7 @@ export interface Trainer {
    * Throws a HeddleError `usage` when nothing is recorded yet, `gpu` where the adapter has no timestamps.
    */
   profile(options?: { readonly repeats?: number }): Promise<DispatchProfile[]>;
+  /** Frees all that it has on the device. Harmless when done before. */
   destroy(): void;
 }
 
