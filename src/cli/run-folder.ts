@@ -52,7 +52,17 @@ function fileError(what: string, cause: unknown): HeddleError {
 /** The checkpoint kept of an epoch, from 1, by `--keep`. */
 export const historyFile = (epoch: number) => `epoch-${String(epoch).padStart(4, '0')}.safetensors`;
 
-const missing = (error: unknown) => codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
+/** The path itself, or the nearest of the folders it is to lie in that is there. */
+function nearestThere(path: string): string {
+  try {
+    statSync(path);
+    return path;
+  } catch (error) {
+    const parent = dirname(path);
+    if (!['ENOENT', 'ENOTDIR'].includes(codeOf(error) ?? '') || parent === path) throw error;
+    return nearestThere(parent);
+  }
+}
 
 /**
  * Throws `usage` when a run cannot have `path` as its folder because something is there, `file` when it may not write there.
@@ -61,35 +71,22 @@ const missing = (error: unknown) => codeOf(error) === 'ENOENT' || codeOf(error) 
 export function refuseUsed(path: string, reuse = false): void {
   let found: string[];
   try {
-    if (!statSync(path).isDirectory())
-      throw new HeddleError('usage', `--out: ${path} is a file, expected a folder`);
-    accessSync(path, constants.W_OK);
-    found = readdirSync(path);
+    const there = nearestThere(path);
+    if (!statSync(there).isDirectory()) {
+      const wrong = there === path ? 'is a file, expected a folder' : `cannot be made: ${there} is a file`;
+      throw new HeddleError('usage', `--out: ${path} ${wrong}`);
+    }
+    accessSync(there, constants.W_OK);
+    found = there === path ? readdirSync(path) : [];
   } catch (error) {
     if (error instanceof HeddleError) throw error;
-    if (!missing(error) || dirname(path) === path)
-      throw fileError(`the run folder ${path} cannot be written`, error);
-    refuseParent(path, dirname(path));
-    return;
+    const failed = existsSync(path) ? 'cannot be written' : 'could not be made';
+    throw fileError(`the run folder ${path} ${failed}`, error);
   }
   const left: readonly string[] = [runFiles.info, runFiles.events, runFiles.metrics, lockFile];
   if (reuse && found.every((name) => left.includes(name) || /\.tmp$|tfevents/.test(name))) return;
   if (found.length > 0) {
     throw new HeddleError('usage', `--out: ${path} is not empty (${found[0]} is in it); name a new folder`);
-  }
-}
-
-/** Throws when no folder can be made at `path`, which lies in `parent`: `usage` where a file is in the way, `file` otherwise. */
-function refuseParent(path: string, parent: string): void {
-  try {
-    if (!statSync(parent).isDirectory())
-      throw new HeddleError('usage', `--out: ${path} cannot be made: ${parent} is a file`);
-    accessSync(parent, constants.W_OK);
-  } catch (error) {
-    if (error instanceof HeddleError) throw error;
-    if (!missing(error) || dirname(parent) === parent)
-      throw fileError(`the run folder ${path} could not be made`, error);
-    refuseParent(path, dirname(parent));
   }
 }
 

@@ -4,10 +4,6 @@
 import { HeddleError } from '../errors.ts';
 import type { RowKind, Transform } from './transform.ts';
 
-/**
- * (x - mean) / std in float32, for each channel or for all alike; bytes are first divided by 255, as ToTensor does, and
- * become floats. Throws `usage` for numbers that are not finite or a std that is not above 0.
- */
 function normalize(mean: readonly number[], std: readonly number[]): Transform {
   const name = 'normalize';
   const [means, stds] = [floats(name, 'mean', mean), floats(name, 'std', std)];
@@ -55,7 +51,6 @@ interface Chance {
   readonly p?: number | undefined;
 }
 
-/** Swaps left and right with probability `p`. Throws `usage` when `p` is no probability. */
 function randomHorizontalFlip({ p = 0.5 }: Chance = {}): Transform {
   const name = 'randomHorizontalFlip';
   checkChance(name, p);
@@ -75,7 +70,6 @@ function randomHorizontalFlip({ p = 0.5 }: Chance = {}): Transform {
   };
 }
 
-/** Swaps top and bottom with probability `p`. Throws `usage` when `p` is no probability. */
 function randomVerticalFlip({ p = 0.5 }: Chance = {}): Transform {
   const name = 'randomVerticalFlip';
   checkChance(name, p);
@@ -105,10 +99,6 @@ export interface CropOptions {
   readonly fill?: number | undefined;
 }
 
-/**
- * A part of `size` (or [height, width]) pixels of the padded image, anywhere in it, as torchvision's RandomCrop.
- * Throws `usage` for sizes that make no sense and, with the data set, for a part that is larger than the padded image.
- */
 function randomCrop(
   size: number | readonly [number, number],
   { padding = 0, fill = 0 }: CropOptions = {},
@@ -161,7 +151,6 @@ export interface ErasingOptions extends Chance {
   readonly value?: number | undefined;
 }
 
-/** Blots a rectangle out with probability `p`, as torchvision's RandomErasing. Throws `usage` for ranges that make no sense. */
 function randomErasing(options: ErasingOptions = {}): Transform {
   const { p = 0.5, scale = [0.02, 0.33], ratio = [0.3, 3.3], value = 0 } = options;
   const name = 'randomErasing';
@@ -209,15 +198,21 @@ function randomErasing(options: ErasingOptions = {}): Transform {
 
 /** Transforms for the `transforms` of a loader, applied in the order in which they are given. */
 export const transforms = {
-  /** (x - mean) / std in float32, for each channel or for all alike; bytes are first divided by 255. */
+  /**
+   * (x - mean) / std in float32, for each channel or for all alike; bytes are first divided by 255, as ToTensor does, and
+   * become floats. Throws `usage` for numbers that are not finite or a std that is not above 0.
+   */
   normalize,
-  /** Swaps left and right with probability `p`, default 0.5. */
+  /** Swaps left and right with probability `p`. Throws `usage` when `p` is no probability. */
   randomHorizontalFlip,
-  /** Swaps top and bottom with probability `p`, default 0.5. */
+  /** Swaps top and bottom with probability `p`. Throws `usage` when `p` is no probability. */
   randomVerticalFlip,
-  /** A part of the padded image, anywhere in it. */
+  /**
+   * A part of `size` (or [height, width]) pixels of the padded image, anywhere in it, as torchvision's RandomCrop.
+   * Throws `usage` for sizes that make no sense and, with the data set, for a part that is larger than the padded image.
+   */
   randomCrop,
-  /** Blots a rectangle out with probability `p`. */
+  /** Blots a rectangle out with probability `p`, as torchvision's RandomErasing. Throws `usage` for ranges that make no sense. */
   randomErasing,
 };
 

@@ -20,13 +20,13 @@ export interface KernelConstant {
   readonly value: boolean | number;
 }
 
-/** A kernel as made from its `.wgsl` file: everything a launcher needs to bind and specialise it. */
+/** A kernel as made from its `.wgsl` file, or by `defineKernel`: everything a launcher needs to bind and specialise it. */
 export interface KernelSpec<B extends string = string, P extends string = string, C extends string = string> {
   readonly name: string;
   /** Where its source is from, for errors: `shaders/relu.wgsl`. */
   readonly file: string;
   readonly source: string;
-  /** Whether the file enables the `subgroups` language feature. */
+  /** Whether the source enables the `subgroups` language feature. */
   readonly subgroups: boolean;
   readonly bindings: Readonly<Record<B, { readonly binding: number; readonly type: GPUBufferBindingType }>>;
   readonly params: RecordLayout<P> & { readonly binding: number };

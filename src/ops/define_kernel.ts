@@ -50,8 +50,8 @@ export function recordLayout<Field extends string>(fields: FieldTypes<Field>): R
 const identifier = /^[A-Za-z]\w*$/;
 
 /** Throws a HeddleError `usage` for names that WGSL, or what is declared already, does not let be. */
-function checkNames(name: string, names: readonly string[]): void {
-  const wrong = [name, ...names].find((one) => !identifier.test(one));
+function checkNames(name: string, names: readonly string[], params: readonly string[]): void {
+  const wrong = [name, ...names, ...params].find((one) => !identifier.test(one));
   if (wrong !== undefined)
     throw new HeddleError('usage', `defineKernel ${name}: the name '${wrong}': expected letters and digits`);
   const twice = ['params', 'main', ...names].find((one, i, all) => all.indexOf(one) !== i);
@@ -76,14 +76,8 @@ export function defineKernel<B extends string, P extends string = never, C exten
   const kinds = Object.entries<BindingKind>(bindings);
   const values = Object.entries<boolean | number>(constants ?? {});
   const layout = recordLayout<P>(definition.params ?? ({} as FieldTypes<P>));
-  checkNames(
-    name,
-    [...kinds, ...values].map(([one]) => one),
-  );
-  checkNames(
-    name,
-    Object.keys(layout.fields).map((field) => `params_${field}`),
-  );
+  const names = [...kinds, ...values].map(([one]) => one);
+  checkNames(name, names, Object.keys(layout.fields));
   if (!/\bfn\s+main\b/.test(wgsl))
     throw new HeddleError(
       'usage',

@@ -98,6 +98,7 @@ export async function* checkModel(
     if (!result.ok) wrong.add(result.kernel);
     yield { type: 'check', ...result };
   }
+  // What is unchecked speaks for no way and against none.
   const right = ways
     .filter(({ dispatches }) => dispatches.every((dispatch) => sound.get(dispatchKey(dispatch)) ?? true))
     .map(({ choice }) => choice);
