@@ -19,13 +19,13 @@ import { Panel } from './components/panel.tsx';
 import { Stats } from './components/stats.tsx';
 import { FiltersPanel } from './components/tiles.tsx';
 import { TryPanel } from './components/try-panel.tsx';
-import { percent } from './format.ts';
 import { obey } from './keys.ts';
 import type { Session } from './session.ts';
 import { isTutorial } from './settings.ts';
 import { hashOf, settingsOf } from './share.ts';
 import { currentRun, isRunning, latestEpoch, type State } from './state.ts';
 import { chooseTheme, currentTheme, followSystem, showTheme, type Theme } from './theme.ts';
+import { titleOf } from './title.ts';
 
 const none: readonly string[] = [];
 
@@ -97,9 +97,10 @@ export function App({ session }: { readonly session: Session }) {
     addEventListener('keydown', pressed);
     return () => removeEventListener('keydown', pressed);
   }, [session, toggleTheme]);
+  const title = titleOf(state);
   useEffect(() => {
-    document.title = result === undefined ? 'Heddle' : `${percent(result.validation.accuracy)} · Heddle`;
-  }, [result]);
+    document.title = title;
+  }, [title]);
 
   const reference = useMemo(
     () => (comparable ? { shown: peer, toggle: () => setPeer(!peer) } : undefined),

@@ -1,5 +1,5 @@
 // One page's state, who it listens to and what it asks him. Tells of changes at most ten times a second, by the browser's
-// own frames, and not at all while the page is hidden: a frame never comes then.
+// own frames. A hidden page has no frames: there only what its tab's title says is told, when it comes.
 
 import type { Command, Message, Settings } from '../recipes/protocol.ts';
 import type { Source } from './source.ts';
@@ -55,6 +55,9 @@ export function openSession({ settings, open, save }: SessionOptions): Session {
   let drawn = Number.NEGATIVE_INFINITY;
   const listeners = new Set<() => void>();
 
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
   function draw(now: number): void {
     if (now - drawn < interval) {
       frame = requestAnimationFrame(draw);
@@ -62,12 +65,13 @@ export function openSession({ settings, open, save }: SessionOptions): Session {
     }
     frame = 0;
     drawn = now;
-    for (const listener of listeners) listener();
+    tell();
   }
   function change(message: Message | Action, soon = false): void {
     const next = reduce(state, message);
     if (next === state) return;
     state = next;
+    if (document.hidden && (message.type === 'epoch' || message.type === 'status')) tell();
     if (soon) drawn = Number.NEGATIVE_INFINITY; // what the reader does shows at once
     if (frame === 0) frame = requestAnimationFrame(draw);
   }
