@@ -1,13 +1,28 @@
 // Heddle's public surface. Re-exports only.
 
 export { classWeights } from './data/class-weights.ts';
-export type { Batch, ClassDataset, Dataset, ValueDataset } from './data/dataset.ts';
+export type {
+  Batch,
+  ClassDataset,
+  ClassTargets,
+  Dataset,
+  ValueDataset,
+  ValueTargets,
+} from './data/dataset.ts';
 export { datasets } from './data/datasets.ts';
-export { type ArraysOptions, fromArrays, take } from './data/from-arrays.ts';
+export {
+  type ArraysOptions,
+  type ClassArraysOptions,
+  fromArrays,
+  take,
+  type ValueArraysOptions,
+} from './data/from-arrays.ts';
 export type { IdxOptions } from './data/idx-files.ts';
 export type { ImageFile, ImageFolderOptions } from './data/image-folder.ts';
+export type { FileSetOptions, Split } from './data/labelled-images.ts';
 export { type BatchKind, type DataLoader, dataLoader, type LoaderOptions } from './data/loader.ts';
 export { randomSplit, type SplitOptions, subset } from './data/split.ts';
+export type { SyntheticOptions } from './data/synthetic.ts';
 export type { BoundTransform, RowKind, RowValues, Transform } from './data/transform.ts';
 export { type CropOptions, type ErasingOptions, transforms } from './data/transforms.ts';
 export { type ErrorCode, HeddleError } from './errors.ts';
@@ -19,8 +34,10 @@ export {
   withoutKernels,
   withVariants,
 } from './gpu/device.ts';
+export type { Pipeline } from './gpu/kernel.ts';
 export type { DispatchDescription } from './gpu/plan.ts';
 export { canProfile, type DispatchProfile } from './gpu/profiler.ts';
+export type { Storage } from './gpu/tensor.ts';
 export type { Observer, Span } from './gpu/trace.ts';
 export {
   type BegunEpoch,
@@ -42,6 +59,8 @@ export * as nn from './nn/index.ts';
 export type { CheckResult } from './ops/check.ts';
 /** Optimizers and learning-rate schedules, with PyTorch's names. */
 export * as optim from './optim/index.ts';
+export type { DownloadLimits, DownloadProgress, FileStore, LoadFilesOptions } from './platform/files.ts';
+export type { FileSource } from './platform/sources.ts';
 export type { PlaceRandom } from './random/counter.ts';
 export { createGenerator, type Generator, manualSeed } from './random/generator.ts';
 export type { LoadResult, Source } from './train/arenas.ts';
@@ -60,5 +79,5 @@ export type { InputSpec } from './train/feed.ts';
 export type { FitOptions } from './train/fit.ts';
 export { type ClassScore, classScores, probabilities, topKAccuracy } from './train/metrics.ts';
 export { createTrainer, type StepDescription, type Trainer } from './train/trainer.ts';
-export type { TrainerOptions } from './train/trainer-options.ts';
+export type { ClipOptions, TrainerOptions } from './train/trainer-options.ts';
 export { type TuneCandidate, type TuneEvent, type TuneOptions, tuneModel } from './train/tune.ts';

@@ -8,6 +8,7 @@ import { FASHION_MNIST_FILES } from '../data/fashion-mnist.ts';
 import { messageOf } from '../errors.ts';
 import {
   type CheckResult,
+  type ClipOptions,
   checkModel,
   type Device,
   HeddleError,
@@ -158,7 +159,7 @@ function checkLine(result: CheckResult, width = Number.POSITIVE_INFINITY): strin
 interface Subject {
   readonly shape: Shape;
   /** How it is trained, for `checkModel`. */
-  readonly training: Pick<TrainerOptions, 'optimizer' | 'clipGradNorm' | 'clipGradValue' | 'batchSize'>;
+  readonly training: Pick<TrainerOptions, 'optimizer' | 'batchSize'> & ClipOptions;
   readonly name: string;
 }
 

@@ -1,6 +1,7 @@
 // What `heddle train` was asked for, and what is made of it: a trainer, loaders and a schedule, as each process begins them.
 
 import {
+  type ClipOptions,
   createTrainer,
   dataLoader,
   type FitOptions,
@@ -9,7 +10,6 @@ import {
   nn,
   type optim,
   type Trainer,
-  type TrainerOptions,
 } from '../index.ts';
 import { augmentation } from '../recipes/augment.ts';
 import { buildModel, type Shape } from '../recipes/model.ts';
@@ -25,7 +25,7 @@ import type { TrainUi } from './train-ui.ts';
 export interface Job {
   readonly options: TrainOptions;
   readonly optimizer: optim.Optimizer;
-  readonly clipping: Pick<TrainerOptions, 'clipGradNorm' | 'clipGradValue'>;
+  readonly clipping: ClipOptions;
   readonly data: Data;
   readonly shape: Shape;
   readonly session: Session;

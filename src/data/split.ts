@@ -44,11 +44,13 @@ export function subset<Kind extends Dataset>(dataset: Kind, indices: ArrayLike<n
 }
 
 /** Where `randomSplit` draws from: one of the two, else the default generator. */
-export interface SplitOptions {
-  readonly generator?: Generator | undefined;
-  /** The same as a generator of its own with this seed. */
-  readonly seed?: number | bigint | undefined;
-}
+export type SplitOptions =
+  | { readonly generator?: Generator | undefined; readonly seed?: undefined }
+  | {
+      readonly generator?: undefined;
+      /** The same as a generator of its own with this seed. */
+      readonly seed: number | bigint;
+    };
 
 /**
  * Cuts a data set at random, as `torch.utils.data.random_split` does with the same generator. `parts` are numbers of rows

@@ -7,7 +7,7 @@ import { activationBackward } from '../ops/activation_backward.ts';
 import { asFloat, type Layer } from './layer.ts';
 import type { LayerSpec } from './spec.ts';
 
-function layerOf(spec: LayerSpec, description: string, kind: ActivationKind, slope = 0): Layer {
+function layerOf(spec: LayerSpec, description: string, kind: ActivationKind, slope = 0): Layer<never, never> {
   const name = spec.kind;
   return {
     kind: name,
@@ -40,7 +40,7 @@ function layerOf(spec: LayerSpec, description: string, kind: ActivationKind, slo
  * x where x > 0, else negativeSlope · x, which is the gradient at 0 too.
  * Throws a HeddleError `usage` for a slope that is no finite number.
  */
-export function leakyRelu(options: { negativeSlope?: number } = {}): Layer {
+export function leakyRelu(options: { negativeSlope?: number } = {}): Layer<never, never> {
   const { negativeSlope = 0.01 } = options;
   if (!Number.isFinite(negativeSlope))
     throw new HeddleError(
@@ -55,7 +55,7 @@ export function leakyRelu(options: { negativeSlope?: number } = {}): Layer {
  * x · Φ(x), with Φ the normal distribution; `approximate: 'tanh'` takes its approximation by tanh.
  * Throws a HeddleError `usage` for any other approximation.
  */
-export function gelu(options: { approximate?: 'none' | 'tanh' } = {}): Layer {
+export function gelu(options: { approximate?: 'none' | 'tanh' } = {}): Layer<never, never> {
   const { approximate = 'none' } = options;
   if (approximate !== 'none' && approximate !== 'tanh')
     throw new HeddleError('usage', `nn.gelu: approximate '${approximate}': expected 'none' or 'tanh'`);
@@ -64,10 +64,10 @@ export function gelu(options: { approximate?: 'none' | 'tanh' } = {}): Layer {
 }
 
 /** σ(x) = 1 / (1 + exp(-x)). */
-export const sigmoid = (): Layer => layerOf({ kind: 'sigmoid' }, 'Sigmoid()', 'sigmoid');
+export const sigmoid = (): Layer<never, never> => layerOf({ kind: 'sigmoid' }, 'Sigmoid()', 'sigmoid');
 
 /** The hyperbolic tangent. */
-export const tanh = (): Layer => layerOf({ kind: 'tanh' }, 'Tanh()', 'tanh');
+export const tanh = (): Layer<never, never> => layerOf({ kind: 'tanh' }, 'Tanh()', 'tanh');
 
 /** x · σ(x), also called swish. */
-export const silu = (): Layer => layerOf({ kind: 'silu' }, 'SiLU()', 'silu');
+export const silu = (): Layer<never, never> => layerOf({ kind: 'silu' }, 'SiLU()', 'silu');

@@ -10,7 +10,7 @@ import { type PoolOptions, poolLayer } from './pool2d.ts';
  * Takes the mean of each window of every channel, with padding counted as zeros. Throws a HeddleError `usage` for sizes that
  * are none, and for more padding than half of the kernel.
  */
-export function avgPool2d(kernelSize: Size, options: PoolOptions = {}): Layer {
+export function avgPool2d(kernelSize: Size, options: PoolOptions = {}): Layer<never, never> {
   return poolLayer('nn.avgPool2d', 'avg_pool2d', kernelSize, options, (sizes) => ({
     description: 'AvgPool2d',
     forward(context, input, path) {

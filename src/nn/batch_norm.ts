@@ -31,6 +31,9 @@ export interface BatchNormOptions {
   readonly affine?: boolean;
 }
 
+/** The keys of what a batch norm keeps of the batches it has seen. */
+type Running = 'running_mean' | 'running_var' | 'num_batches_tracked';
+
 /** A batch norm's arrays and numbers. */
 interface Norm {
   readonly affine: { readonly weight: Parameter; readonly bias: Parameter } | undefined;
@@ -45,7 +48,15 @@ interface Norm {
  * A batch of a single row has no variance (PyTorch refuses it): it becomes `bias`, and counts as a variance of 0.
  * Throws a HeddleError `usage` for features that are no positive integer, eps that is negative, or momentum outside 0 … 1.
  */
-export function batchNorm1d(features: number, options: BatchNormOptions = {}): Layer {
+export function batchNorm1d(
+  features: number,
+  options: BatchNormOptions & { readonly affine: false },
+): Layer<never, Running>;
+export function batchNorm1d(features: number, options?: BatchNormOptions): Layer<'weight' | 'bias', Running>;
+export function batchNorm1d(
+  features: number,
+  options: BatchNormOptions = {},
+): Layer<'weight' | 'bias', Running> {
   return layerOf('nn.batchNorm1d', 'BatchNorm1d', features, options, {
     outputShape(input) {
       if (input.length !== 1 || input[0] !== features) {
@@ -72,7 +83,15 @@ export function batchNorm1d(features: number, options: BatchNormOptions = {}): L
  * Normalizes each of the `features` channels of a batch of images, over all pixels; otherwise as `batchNorm1d`. Throws as it
  * does. What it makes lies channels-last.
  */
-export function batchNorm2d(features: number, options: BatchNormOptions = {}): Layer {
+export function batchNorm2d(
+  features: number,
+  options: BatchNormOptions & { readonly affine: false },
+): Layer<never, Running>;
+export function batchNorm2d(features: number, options?: BatchNormOptions): Layer<'weight' | 'bias', Running>;
+export function batchNorm2d(
+  features: number,
+  options: BatchNormOptions = {},
+): Layer<'weight' | 'bias', Running> {
   return layerOf('nn.batchNorm2d', 'BatchNorm2d', features, options, {
     outputShape(input) {
       checkImages('nn.batchNorm2d', input, features);
@@ -114,7 +133,7 @@ function layerOf(
     outputShape: Layer['outputShape'];
     forward(context: ForwardContext, x: Value, path: string, norm: Norm): Forward;
   },
-): Layer {
+): Layer<'weight' | 'bias', Running> {
   checkSize(`${what}: features`, features);
   if (!Number.isFinite(eps) || eps < 0)
     throw new HeddleError('usage', `${what}: eps: found ${eps}, expected a finite number of at least 0`);

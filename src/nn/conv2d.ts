@@ -11,9 +11,8 @@ import { reluBackward } from '../ops/relu_backward.ts';
 import { type Images, imageShape, type Windows } from '../ops/windows.ts';
 import { defaultGenerator } from '../random/generator.ts';
 import { conv2dInit } from '../random/init.ts';
-import type { Initializer } from '../random/initializers.ts';
 import { checkImages, imagesOf, pairOf, type Size, type WindowSizes, windowsOver } from './images.ts';
-import { initialise, refuseBiasInit } from './init.ts';
+import { initialise, refuseBiasInit, type WithBias, type WithoutBias } from './init.ts';
 import {
   asFloat,
   checkSize,
@@ -28,19 +27,29 @@ import {
 } from './layer.ts';
 import { weightGradient } from './weight_gradient.ts';
 
-/** Options of `conv2d`, as PyTorch's. */
-export interface Conv2dOptions {
+/** Zeros around the images, and how far apart the windows begin. */
+interface Padded {
+  /** Zeros on every side. Default 0. */
+  readonly padding?: Size;
   /** Default 1. */
   readonly stride?: Size;
-  /** Zeros on every side; `same` keeps the images' size, at stride 1. Default 0. */
-  readonly padding?: Size | 'same';
+}
+
+/** As many zeros as keep the images' size. */
+interface SameSize {
+  readonly padding: 'same';
+  /** 1, if anything: other strides change the size. */
+  readonly stride?: 1 | readonly [1, 1];
+}
+
+/** How the windows of a convolution lie. */
+type WindowOptions = (Padded | SameSize) & {
   /** Distance between the elements of a window. Default 1. */
   readonly dilation?: Size;
-  /** Default true. */
-  readonly bias?: boolean;
-  /** Other initial values, drawn after the layer's own: see `nn.init`. */
-  readonly init?: { readonly weight?: Initializer; readonly bias?: Initializer };
-}
+};
+
+/** Options of `conv2d`, as PyTorch's. */
+export type Conv2dOptions = WindowOptions & (WithBias | WithoutBias);
 
 /** A convolution's parameters, and how its windows move. */
 interface Convolution {
@@ -59,8 +68,20 @@ export function conv2d(
   inChannels: number,
   outChannels: number,
   kernelSize: Size,
+  options: WindowOptions & WithoutBias,
+): Layer<'weight', never>;
+export function conv2d(
+  inChannels: number,
+  outChannels: number,
+  kernelSize: Size,
+  options?: Conv2dOptions,
+): Layer<'weight' | 'bias', never>;
+export function conv2d(
+  inChannels: number,
+  outChannels: number,
+  kernelSize: Size,
   options: Conv2dOptions = {},
-): Layer {
+): Layer<'weight' | 'bias', never> {
   checkSize('nn.conv2d: inChannels', inChannels);
   checkSize('nn.conv2d: outChannels', outChannels);
   const { stride = 1, padding = 0, dilation = 1, bias = true } = options;
@@ -97,7 +118,7 @@ function describe({ weight, bias, sizes: { kernel, stride, padding, dilation } }
   return `Conv2d(${parts.join(', ')})`;
 }
 
-function layerOf(convolution: Convolution, relu: boolean): Layer {
+function layerOf(convolution: Convolution, relu: boolean): Layer<'weight' | 'bias', never> {
   const { weight, bias, sizes } = convolution;
   const [outChannels, inChannels] = weight.shape as [number, number];
   return {

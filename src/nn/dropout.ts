@@ -10,7 +10,7 @@ import { asFloat, type Layer } from './layer.ts';
  * many batches came before, alone: the same on every driver, and after a resume. They are not PyTorch's random numbers.
  * Throws a HeddleError `usage` for a p that is not between 0 and 1.
  */
-export function dropout(p = 0.5): Layer {
+export function dropout(p = 0.5): Layer<never, never> {
   if (!(p >= 0 && p <= 1))
     throw new HeddleError('usage', `nn.dropout: p ${p}: expected a number from 0 to 1`);
   return {

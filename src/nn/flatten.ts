@@ -5,7 +5,7 @@ import { imagesOf, relaid } from './images.ts';
 import { type Layer, reshape } from './layer.ts';
 
 /** Flattens each row. Records nothing where the elements lie in PyTorch's order already, as those of channels-last images do not. */
-export function flatten(): Layer {
+export function flatten(): Layer<never, never> {
   return {
     kind: 'flatten',
     description: 'Flatten()',

@@ -8,9 +8,10 @@ export { type Conv2dOptions, conv2d } from './conv2d.ts';
 export { type CrossEntropyOptions, crossEntropyLoss } from './cross_entropy_loss.ts';
 export { dropout } from './dropout.ts';
 export { flatten } from './flatten.ts';
-export type { Size } from './images.ts';
+export type { Size, WindowSizes } from './images.ts';
 /** Initial values by name. */
 export * as init from './init.ts';
+export type { ArraysByKey, BufferKeys, KeyBeginnings, KnownKeys, LayerOf, ParameterKeys } from './keys.ts';
 export {
   asFloat,
   type Forward,

@@ -38,6 +38,21 @@ export function initialise(parameters: readonly Parameter[], inits: Inits, gener
   for (const { name, shape, data } of parameters) inits[name]?.fill(generator, data, shape);
 }
 
+/** What a layer that has a bias, as it does by default, is told of its parameters. */
+export interface WithBias {
+  /** Default true. */
+  readonly bias?: true | undefined;
+  /** Other initial values, drawn after the layer's own: see `nn.init`. */
+  readonly init?: { readonly weight?: Initializer | undefined; readonly bias?: Initializer | undefined };
+}
+
+/** What a layer without a bias is told of its weight. */
+export interface WithoutBias {
+  readonly bias: false;
+  /** Other initial values, drawn after the layer's own: see `nn.init`. */
+  readonly init?: { readonly weight?: Initializer | undefined; readonly bias?: undefined };
+}
+
 /** Throws a HeddleError `usage` for initial values of a bias that a layer does not have. */
 export function refuseBiasInit(what: string, hasBias: boolean, inits: Inits): void {
   if (!hasBias && inits.bias !== undefined)

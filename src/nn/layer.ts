@@ -5,6 +5,7 @@ import { HeddleError } from '../errors.ts';
 import type { Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { unpackU8 } from '../ops/unpack_u8.ts';
+import type { Keyed } from './keys.ts';
 import type { LayerSpec } from './spec.ts';
 
 /** An array that a layer keeps, trained or not: its initial values on the host, drawn when the layer was made. */
@@ -109,8 +110,12 @@ export interface LossForward {
   readonly backward: () => Gradient | undefined;
 }
 
-/** A layer: plain data and functions. Shapes leave the batch out. */
-export interface Layer {
+/**
+ * A layer: plain data and functions. Shapes leave the batch out. `Parameters` and `Buffers` are the keys of its arrays and of
+ * those inside it, where its type says them; `never` where it has none.
+ */
+export interface Layer<Parameters extends string = string, Buffers extends string = string>
+  extends Keyed<Parameters, Buffers> {
   /** `linear`, `relu`, …; part of the labels of what it records. */
   readonly kind: string;
   /** PyTorch-style description, e.g. `Linear(784, 512)`. */

@@ -18,7 +18,12 @@ export interface LayerNormOptions {
  * Normalises rows of `features` by their own mean and variance. Parameters: `weight` (ones) and `bias` (zeros) [features].
  * Throws a HeddleError `usage` for options that are none.
  */
-export function layerNorm(features: number, options: LayerNormOptions = {}): Layer {
+export function layerNorm(
+  features: number,
+  options: LayerNormOptions & { readonly affine: false },
+): Layer<never, never>;
+export function layerNorm(features: number, options?: LayerNormOptions): Layer<'weight' | 'bias', never>;
+export function layerNorm(features: number, options: LayerNormOptions = {}): Layer<'weight' | 'bias', never> {
   const { eps = 1e-5, affine: isAffine = true } = options;
   checkSize('nn.layerNorm: features', features);
   if (!(eps >= 0 && eps < Number.POSITIVE_INFINITY))

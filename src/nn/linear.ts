@@ -6,8 +6,7 @@ import { matmul } from '../ops/matmul.ts';
 import { reluBackward } from '../ops/relu_backward.ts';
 import { defaultGenerator } from '../random/generator.ts';
 import { linearInit } from '../random/init.ts';
-import type { Initializer } from '../random/initializers.ts';
-import { initialise, refuseBiasInit } from './init.ts';
+import { initialise, refuseBiasInit, type WithBias, type WithoutBias } from './init.ts';
 import {
   asFloat,
   checkSize,
@@ -26,12 +25,7 @@ import {
 import { weightGradient } from './weight_gradient.ts';
 
 /** What a linear layer may be told. */
-export interface LinearOptions {
-  /** Whether it has a bias; it does by default. */
-  readonly bias?: boolean;
-  /** Other initial values, drawn after the layer's own: see `nn.init`. */
-  readonly init?: { readonly weight?: Initializer; readonly bias?: Initializer };
-}
+export type LinearOptions = WithBias | WithoutBias;
 
 /**
  * A fully connected layer: rows of `inFeatures` become rows of `outFeatures`. Draws its initial values from the default
@@ -39,7 +33,17 @@ export interface LinearOptions {
  * Parameters: `weight` [outFeatures, inFeatures], `bias` [outFeatures] unless `bias: false`.
  * Throws a HeddleError `usage` for sizes that are no positive integers, and where there is no bias to initialise.
  */
-export function linear(inFeatures: number, outFeatures: number, options: LinearOptions = {}): Layer {
+export function linear(inFeatures: number, outFeatures: number, options: WithoutBias): Layer<'weight', never>;
+export function linear(
+  inFeatures: number,
+  outFeatures: number,
+  options?: LinearOptions,
+): Layer<'weight' | 'bias', never>;
+export function linear(
+  inFeatures: number,
+  outFeatures: number,
+  options: LinearOptions = {},
+): Layer<'weight' | 'bias', never> {
   const { bias: hasBias = true, init = {} } = options;
   checkSize('nn.linear: inFeatures', inFeatures);
   checkSize('nn.linear: outFeatures', outFeatures);
@@ -54,7 +58,11 @@ export function linear(inFeatures: number, outFeatures: number, options: LinearO
   return layer;
 }
 
-function layerOf(weight: Parameter, bias: Parameter | undefined, relu: boolean): Layer {
+function layerOf(
+  weight: Parameter,
+  bias: Parameter | undefined,
+  relu: boolean,
+): Layer<'weight' | 'bias', never> {
   const [outFeatures, inFeatures] = weight.shape as [number, number];
   return {
     kind: 'linear',

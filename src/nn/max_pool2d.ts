@@ -10,7 +10,7 @@ import { type PoolOptions, poolLayer } from './pool2d.ts';
  * Takes the largest element of each window of every channel; its gradient goes to the first of equals. A NaN is larger than
  * anything. Throws a HeddleError `usage` for sizes that are none, and for more padding than half of the kernel.
  */
-export function maxPool2d(kernelSize: Size, options: PoolOptions = {}): Layer {
+export function maxPool2d(kernelSize: Size, options: PoolOptions = {}): Layer<never, never> {
   return poolLayer('nn.maxPool2d', 'max_pool2d', kernelSize, options, (sizes) => ({
     description: 'MaxPool2d',
     forward(context, input, path) {

@@ -19,7 +19,7 @@ export function poolLayer(
   kernelSize: Size,
   { stride = kernelSize, padding = 0 }: PoolOptions,
   of: (sizes: WindowSizes) => Pick<Layer, 'description' | 'forward'>,
-): Layer {
+): Layer<never, never> {
   const kernel = pairOf(`${what}: kernelSize`, kernelSize, 1);
   const around = pairOf(`${what}: padding`, padding, 0);
   if (around.some((n, axis) => 2 * n > (kernel[axis] as number))) {

@@ -5,7 +5,7 @@ import { reluBackward } from '../ops/relu_backward.ts';
 import { asFloat, type Layer } from './layer.ts';
 
 /** The rectifier, elementwise; a NaN stays a NaN. */
-export function relu(): Layer {
+export function relu(): Layer<never, never> {
   return {
     kind: 'relu',
     description: 'ReLU()',

@@ -3,6 +3,7 @@
 import { HeddleError } from '../errors.ts';
 import { add } from '../ops/add.ts';
 import { imagesOf, relaid } from './images.ts';
+import type { LayerOf } from './keys.ts';
 import { asFloat, type Layer } from './layer.ts';
 import { sequential } from './sequential.ts';
 
@@ -10,6 +11,7 @@ import { sequential } from './sequential.ts';
  * Adds its input to what layers in a row make of it; they are named 0, 1, 2, … as in a `sequential`. `outputShape` throws a
  * HeddleError `shape` when they change its shape.
  */
+export function residual<const Layers extends readonly Layer[]>(...layers: Layers): LayerOf<Layers>;
 export function residual(...layers: readonly Layer[]): Layer {
   const inner = sequential(...layers);
   return {

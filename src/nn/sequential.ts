@@ -1,6 +1,7 @@
 // Layers one after the other, https://pytorch.org/docs/stable/generated/torch.nn.Sequential.html
 
 import { HeddleError } from '../errors.ts';
+import type { LayerOf } from './keys.ts';
 import {
   type Forward,
   type ForwardContext,
@@ -15,6 +16,10 @@ import {
  * `nn.sequential({ flatten: nn.flatten(), linear_relu_stack: nn.sequential(…) })`.
  * Throws a HeddleError `usage` for no layers, or names that hold a dot.
  */
+export function sequential<const Layers extends readonly Layer[]>(...layers: Layers): LayerOf<Layers>;
+export function sequential<const Layers extends Readonly<Record<string, Layer>>>(
+  layers: Layers,
+): LayerOf<Layers>;
 export function sequential(...layers: readonly Layer[] | readonly [Readonly<Record<string, Layer>>]): Layer {
   const children = namedLayers(layers);
   if (children.length === 0) throw new HeddleError('usage', 'nn.sequential: expected at least one layer');

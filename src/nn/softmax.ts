@@ -15,7 +15,12 @@ interface Ops {
   backward(recorder: Recorder, options: { label: string; dy: Tensor; y: Tensor }): Tensor;
 }
 
-function layerOf(name: string, kind: 'softmax' | 'log_softmax', description: string, ops: Ops): Layer {
+function layerOf(
+  name: string,
+  kind: 'softmax' | 'log_softmax',
+  description: string,
+  ops: Ops,
+): Layer<never, never> {
   return {
     kind,
     description,
@@ -49,11 +54,11 @@ function layerOf(name: string, kind: 'softmax' | 'log_softmax', description: str
 }
 
 /** exp(x) over its sum in each row. Rows have one dimension. */
-export const softmax = (): Layer =>
+export const softmax = (): Layer<never, never> =>
   layerOf('softmax', 'softmax', 'Softmax(dim=1)', { forward: softmaxOp, backward: softmaxBackward });
 
 /** The logarithm of softmax, computed without it: finite where a probability would be 0. Rows have one dimension. */
-export const logSoftmax = (): Layer =>
+export const logSoftmax = (): Layer<never, never> =>
   layerOf('logSoftmax', 'log_softmax', 'LogSoftmax(dim=1)', {
     forward: logSoftmaxOp,
     backward: logSoftmaxBackward,

@@ -2,7 +2,7 @@
 
 export { HeddleError } from '../errors.ts';
 export { type Device, type DeviceOptions, openDevice } from '../gpu/device.ts';
-export type { ConstantValues, KernelSpec, RecordLayout } from '../gpu/kernel.ts';
+export type { ConstantValues, KernelConstant, KernelSpec, Pipeline, RecordLayout } from '../gpu/kernel.ts';
 export {
   type DispatchDescription,
   type DispatchRequest,
@@ -12,7 +12,7 @@ export {
   record,
 } from '../gpu/plan.ts';
 export { read } from '../gpu/readback.ts';
-export type { DType, Tensor } from '../gpu/tensor.ts';
+export type { DType, Storage, Tensor } from '../gpu/tensor.ts';
 export { type ActivationKind, activation, activationKinds } from './activation.ts';
 export { activationBackward } from './activation_backward.ts';
 export { adagrad } from './adagrad.ts';
@@ -41,7 +41,7 @@ export {
 export { type DropoutOptions, dropout } from './dropout.ts';
 export { im2col } from './im2col.ts';
 export { stepLayout } from './kernels.generated.ts';
-export { layerNorm, type RowStatistics } from './layer_norm.ts';
+export { type Affine, layerNorm, type RowStatistics } from './layer_norm.ts';
 export { layerNormBackward } from './layer_norm_backward.ts';
 export { canFuseLinearCrossEntropy, linearCrossEntropy } from './linear_cross_entropy.ts';
 export { logSoftmax } from './log_softmax.ts';
@@ -49,6 +49,7 @@ export { logSoftmaxBackward } from './log_softmax_backward.ts';
 export { type MatmulOptions, matmul } from './matmul.ts';
 export {
   type MatmulCore,
+  type MatmulShape,
   type MatmulVariant,
   matmulCore,
   matmulCores,

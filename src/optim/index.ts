@@ -18,7 +18,7 @@ export {
   type UpdateTensors,
 } from './optimizer.ts';
 export { type RmspropGroup, type RmspropOptions, rmsprop } from './rmsprop.ts';
-export type { ObservingSchedule, PlateauState, Progress, Schedule, ScheduleUnit } from './schedule.ts';
+export type { Every, ObservingSchedule, PlateauState, Progress, Schedule, ScheduleUnit } from './schedule.ts';
 export { chainedScheduler, sequentialLr } from './schedule-compose.ts';
 export { type OneCycleOptions, oneCycleLr } from './schedule-one-cycle.ts';
 export { type PlateauOptions, reduceLrOnPlateau } from './schedule-plateau.ts';

@@ -7,8 +7,14 @@ import type { UpdateTensors } from '../ops/update.ts';
 
 export type { UpdateTensors } from '../ops/update.ts';
 
-/** Chooses parameters by key: a pattern, keys or the beginnings of keys (`0.weight`, `features.`), or a function. */
-export type KeySelector = RegExp | readonly string[] | ((key: string) => boolean);
+/**
+ * Chooses parameters by key: a pattern, keys or the beginnings of keys (`0.weight`, `features.`), or a function. `Key` says
+ * which keys there are, `Listed` what a list may hold, where types know them.
+ */
+export type KeySelector<Key extends string = string, Listed extends string = Key> =
+  | RegExp
+  | readonly Listed[]
+  | ((key: Key) => boolean);
 
 /** Whether a selector means a key. A string of a list means the key itself, or, when it ends in a dot, all that begin so. */
 export function selects(selector: KeySelector, key: string): boolean {

@@ -22,7 +22,10 @@ export interface SgdGroup extends ParameterGroup {
 }
 
 /** Options of `sgd`. */
-export type SgdOptions = GroupedOptions<SgdGroup> & { readonly lr: number };
+export type SgdOptions = GroupedOptions<SgdGroup> & { readonly lr: number } & (
+    | { readonly nesterov?: false }
+    | { readonly nesterov: true; readonly momentum: number; readonly dampening?: 0 }
+  );
 
 function check(what: string, hyper: HyperOf<SgdGroup>): void {
   const { lr, momentum, dampening, nesterov, weightDecay } = hyper;

@@ -1,6 +1,6 @@
 // The optimizer and the clipping of gradients that `heddle train` is asked for.
 
-import { HeddleError, optim, type TrainerOptions } from '../index.ts';
+import { type ClipOptions, HeddleError, optim } from '../index.ts';
 /** What `--optimizer` takes. */
 export const optimizerNames = ['sgd', 'adam', 'adamw', 'rmsprop', 'adagrad'] as const;
 type Kind = (typeof optimizerNames)[number];
@@ -71,14 +71,9 @@ export function optimizerFor(options: OptimizerOptions): optim.Optimizer {
 }
 
 /** The trainer's options for clipping. Throws `usage` when both ways are asked for. */
-export function clippingFor({
-  clipNorm,
-  clipValue,
-}: OptimizerOptions): Pick<TrainerOptions, 'clipGradNorm' | 'clipGradValue'> {
+export function clippingFor({ clipNorm, clipValue }: OptimizerOptions): ClipOptions {
   if (clipNorm !== undefined && clipValue !== undefined)
     throw new HeddleError('usage', '--clip-norm and --clip-value exclude each other: expected one of them');
-  return {
-    ...(clipNorm === undefined ? {} : { clipGradNorm: clipNorm }),
-    ...(clipValue === undefined ? {} : { clipGradValue: clipValue }),
-  };
+  if (clipNorm !== undefined) return { clipGradNorm: clipNorm };
+  return clipValue === undefined ? {} : { clipGradValue: clipValue };
 }

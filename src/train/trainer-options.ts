@@ -1,6 +1,7 @@
 // The options of a trainer, and the job that they come to.
 
 import { HeddleError } from '../errors.ts';
+import type { KeyBeginnings } from '../nn/keys.ts';
 import { checkSize, type Layer } from '../nn/layer.ts';
 import type { Loss } from '../nn/loss.ts';
 import { checkHyper, type KeySelector, type Optimizer } from '../optim/optimizer.ts';
@@ -9,9 +10,33 @@ import type { Arenas } from './arenas.ts';
 import type { InputSpec } from './feed.ts';
 import type { Clip, Job } from './plans.ts';
 
-/** What to train, and how. */
-export interface TrainerOptions {
-  readonly model: Layer;
+/** How gradients are kept small before the optimizer uses them: by one of these, or not at all. */
+export type ClipOptions =
+  | {
+      /**
+       * All gradients are multiplied with min(1, clipGradNorm / (norm + 1e-6)), norm being the square root of the sum of all
+       * their squares: as torch.nn.utils.clip_grad_norm_. A gradient that is not finite keeps all of them as they are, and is
+       * reported.
+       */
+      readonly clipGradNorm?: number;
+      readonly clipGradValue?: never;
+    }
+  | {
+      readonly clipGradNorm?: never;
+      /** Every gradient is brought within ± clipGradValue, as by torch.nn.utils.clip_grad_value_; what is not finite stays. */
+      readonly clipGradValue?: number;
+    };
+
+/** What to train, and how. The types are those of the model's keys and of what is put in front of them. */
+export type TrainerOptions<
+  Parameters extends string = string,
+  Buffers extends string = string,
+  Prefix extends string = string,
+> = JobOptions<Parameters, Buffers, Prefix> & ClipOptions;
+
+/** `TrainerOptions` without clipping. */
+interface JobOptions<Parameters extends string, Buffers extends string, Prefix extends string> {
+  readonly model: Layer<Parameters, Buffers>;
   readonly loss: Loss;
   readonly optimizer: Optimizer;
   /** Most rows a batch may have; buffers are sized for it. */
@@ -24,22 +49,17 @@ export interface TrainerOptions {
    */
   readonly keepGradients?: boolean;
   /** Put in front of every parameter's key, e.g. `linear_relu_stack.`. */
-  readonly prefix?: string;
+  readonly prefix?: Prefix;
   /** Parameters that keep their values: no gradient is made for them. */
-  readonly frozen?: KeySelector;
-  /**
-   * Before the optimizer uses the gradients, all of them are multiplied with min(1, clipGradNorm / (norm + 1e-6)), norm being
-   * the square root of the sum of all their squares: as torch.nn.utils.clip_grad_norm_. A gradient that is not finite keeps
-   * all of them as they are, and is reported.
-   */
-  readonly clipGradNorm?: number;
-  /** Likewise every gradient is brought within ± clipGradValue, as by torch.nn.utils.clip_grad_value_; what is not finite stays. */
-  readonly clipGradValue?: number;
+  readonly frozen?: FrozenKeys<NoInfer<`${Prefix}${Parameters}`>>;
   /** What dropout draws from: a whole number below 2³². Default: the default generator's seed, see `manualSeed`. */
   readonly seed?: number;
   /** The rows to come, when known: their kernels compile now instead of at the first batch. */
   readonly input?: InputSpec;
 }
+
+/** Chooses parameters by their keys, or by the beginnings of keys. */
+type FrozenKeys<Key extends string> = KeySelector<Key, Key | KeyBeginnings<Key>>;
 
 /** The job that options come to. Throws as `settingsOf`. */
 export const jobOf = (options: TrainerOptions, arenas: Arenas): Job => ({ ...settingsOf(options), arenas });
@@ -62,7 +82,7 @@ export function settingsOf(options: TrainerOptions): Omit<Job, 'arenas'> {
   return clip === undefined ? settings : { ...settings, clip };
 }
 
-function clipOf({ clipGradNorm, clipGradValue }: TrainerOptions): Clip | undefined {
+function clipOf({ clipGradNorm, clipGradValue }: ClipOptions): Clip | undefined {
   if (clipGradNorm !== undefined && clipGradValue !== undefined)
     throw new HeddleError('usage', 'createTrainer: clipGradNorm and clipGradValue: expected one of them');
   if (clipGradNorm !== undefined) {

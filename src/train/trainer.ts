@@ -11,6 +11,7 @@ import { read } from '../gpu/readback.ts';
 import { view } from '../gpu/tensor.ts';
 import { decodeCheckpoint, decodeWeights, encodeCheckpoint } from '../io/checkpoint.ts';
 import { encodeSafetensors } from '../io/safetensors.ts';
+import type { ArraysByKey, KnownKeys } from '../nn/keys.ts';
 import { checkSize } from '../nn/layer.ts';
 import type { Optimizer } from '../optim/optimizer.ts';
 import { createArenas, type LoadResult, type Source } from './arenas.ts';
@@ -30,8 +31,11 @@ export interface StepDescription {
   readonly bytes: number;
 }
 
-/** A model being trained. `destroy` it when done; the device stays open. */
-export interface Trainer {
+/**
+ * A model being trained. `destroy` it when done; the device stays open. `Parameters` and `Buffers` are those of the
+ * model's keys that its type says.
+ */
+export interface Trainer<Parameters extends string = never, Buffers extends string = never> {
   readonly optimizer: Optimizer;
   readonly parameterCount: number;
   /** Optimizer steps done. */
@@ -70,14 +74,14 @@ export interface Trainer {
    */
   loss(): Promise<number>;
   /** Parameters by PyTorch key, row-major; without buffers. */
-  parameters(): Promise<Map<string, Float32Array>>;
+  parameters(): Promise<ArraysByKey<Parameters>>;
   /** Parameters and buffers (running statistics) by PyTorch key, as `state_dict`. */
-  state(): Promise<Map<string, Float32Array>>;
+  state(): Promise<ArraysByKey<Parameters | Buffers>>;
   /**
    * Gradients by PyTorch key, row-major. Throws a HeddleError `usage` after a `step` or `fit` that used its gradients up:
    * see `keepGradients`.
    */
-  gradients(): Promise<Map<string, Float32Array>>;
+  gradients(): Promise<ArraysByKey<Parameters>>;
   /** What the optimizer keeps of each trained parameter, row-major, by key and PyTorch's name: `0.weight.exp_avg`. */
   optimizerState(): Promise<Map<string, Float32Array>>;
   /**
@@ -124,8 +128,20 @@ export interface Trainer {
   destroy(): void;
 }
 
+/** Arrays of all of a model's keys, which is what `ArraysByKey` says. */
+const byKey = (arrays: readonly (readonly [string, Float32Array])[]) =>
+  new Map(arrays) as ArraysByKey<string>;
+
 /** Puts a model on a device, ready to train. Throws a HeddleError when it does not fit there. */
-export async function createTrainer(device: Device, options: TrainerOptions): Promise<Trainer> {
+export async function createTrainer<
+  Parameters extends string,
+  Buffers extends string,
+  const Prefix extends string = '',
+>(
+  device: Device,
+  given: TrainerOptions<Parameters, Buffers, Prefix>,
+): Promise<Trainer<KnownKeys<`${Prefix}${Parameters}`>, KnownKeys<`${Prefix}${Buffers}`>>> {
+  const options = given as TrainerOptions; // below, keys are strings like others
   const { optimizer, batchSize } = options;
   const settings = settingsOf(options); // refuses before anything is allocated
   const arenas = createArenas(device, options);
@@ -184,10 +200,10 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
   const readBack = async (arena: 'value' | 'gradient') => {
     alive();
     const tensors = await arenas.readBack(arena);
-    return new Map([...tensors].map(([key, { data }]) => [key, data]));
+    return byKey([...tensors].map(([key, { data }]) => [key, data]));
   };
 
-  const trainer: Trainer = {
+  const trainer: Trainer<string, string> = {
     optimizer,
     parameterCount: arenas.parameterCount,
     get steps() {
@@ -276,7 +292,7 @@ export async function createTrainer(device: Device, options: TrainerOptions): Pr
     },
     async parameters() {
       const all = await readBack('value');
-      return new Map(arenas.parameterKeys.map((key) => [key, all.get(key) as Float32Array]));
+      return byKey(arenas.parameterKeys.map((key) => [key, all.get(key)]));
     },
     state: () => readBack('value'),
     async gradients() {

@@ -128,6 +128,7 @@ describe('randomSplit', () => {
 
   it('refuses a generator and a seed at once', () => {
     const both = { seed: 1, generator: createGenerator(1) };
+    // @ts-expect-error one of them
     expect(() => randomSplit(numbered(10), [5, 5], both)).toThrow(/generator and seed exclude each other/);
   });
 });

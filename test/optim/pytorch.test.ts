@@ -120,10 +120,12 @@ describe('refuses what PyTorch refuses', () => {
     [() => optim.sgd({ lr: 1, momentum: -0.1 }), 'optim.sgd: momentum -0.1'],
     [() => optim.sgd({ lr: 1, weightDecay: -1 }), 'optim.sgd: weightDecay -1'],
     [
+      // @ts-expect-error no momentum
       () => optim.sgd({ lr: 1, nesterov: true }),
       'optim.sgd: nesterov with momentum 0, dampening 0: expected momentum > 0 and no dampening',
     ],
     [
+      // @ts-expect-error no dampening goes with it
       () => optim.sgd({ lr: 1, nesterov: true, momentum: 0.9, dampening: 0.1 }),
       'nesterov with momentum 0.9, dampening 0.1',
     ],

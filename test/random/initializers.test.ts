@@ -115,6 +115,7 @@ it('refuses what PyTorch refuses, and says what to do', () => {
   expect(() => nn.init.normal(0, Number.POSITIVE_INFINITY)).toThrow(/std Infinity: expected a finite number/);
   expect(() => nn.init.normal(0, -1).fill(generator, data, [4])).toThrow(/std >= 0, got mean 0, std -1/);
   expect(() => nn.init.uniform(1, 0).fill(generator, data, [4])).toThrow(/from <= to/);
+  // @ts-expect-error no bias
   expect(() => nn.linear(3, 2, { bias: false, init: { bias: nn.init.zeros() } })).toThrow(/bias: false/);
   expect(generator.state()).toEqual(before);
 });

@@ -12,7 +12,9 @@ const data = fromArrays({
   targets: Int32Array.from(integers(20, 2, 3)),
 });
 
-async function trainerOf(frozen: readonly string[], plain: boolean) {
+type Frozen = readonly ('features.' | 'features.0.weight' | 'features.2.bias' | 'head.weight')[];
+
+async function trainerOf(frozen: Frozen, plain: boolean) {
   manualSeed(5);
   const block = nn.sequential(nn.conv2d(2, 4, 3), nn.relu(), nn.conv2d(4, 4, 3), nn.relu());
   return createTrainer(device(), {
@@ -26,7 +28,7 @@ async function trainerOf(frozen: readonly string[], plain: boolean) {
   });
 }
 
-it.each([[['features.0.weight']], [['features.2.bias', 'head.weight']], [['features.']]])(
+it.each<[Frozen]>([[['features.0.weight']], [['features.2.bias', 'head.weight']], [['features.']]])(
   'with %j frozen, plain and fused',
   async (frozen) => {
     const [batch] = dataLoader(data, { batchSize: 10 }).epoch(0);
