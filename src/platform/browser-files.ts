@@ -16,23 +16,26 @@ import {
 } from './files.ts';
 
 /**
- * See `LoadFiles`. The order: `options.store`, then `options.data` as an address (then nothing else), `options.baseUrl`, the
- * https mirrors.
+ * See `LoadFiles`. The order: `options.store`, then `options.data` as an address (then nothing else), `options.baseUrl` or
+ * the usual places of the page's server, the https mirrors.
  */
 export const loadFiles: LoadFiles = async (set, names, options = {}) => {
-  const own = options.data ?? options.baseUrl ?? 'data/';
+  const given = options.data ?? options.baseUrl;
+  const own = given === undefined ? usualPlaces() : [given];
   const mirrors = (options.mirrors ?? set.mirrors).filter(
     (mirror) => options.mirrors || mirror.startsWith('https:'),
   );
-  let sources = options.data !== undefined || options.download === false ? [own] : [own, ...mirrors];
+  let sources = options.data !== undefined || options.download === false ? own : [...own, ...mirrors];
   const loaded: LoadedFile[] = [];
   for (const entry of entriesOf(set, names)) {
+    options.signal?.throwIfAborted();
     const kept = await readKept(set, entry, options);
     if (kept !== undefined) {
       loaded.push({ name: entry.name, bytes: kept, from: `the browser's storage/${entry.name}` });
       continue;
     }
     const found = await downloadFile(entry, sources, gunzip, options).catch((error: unknown) => {
+      options.signal?.throwIfAborted();
       throw new HeddleError('data', `${set.name}: ${messageOf(error)}. ${advice(set)}`, { cause: error });
     });
     sources = [found.mirror, ...sources.filter((source) => source !== found.mirror)];
@@ -41,6 +44,13 @@ export const loadFiles: LoadFiles = async (set, names, options = {}) => {
   }
   return loaded;
 };
+
+/** `data/` beside the page or worker, and at its server's root: bundlers put a worker's script into a folder of its own. */
+function usualPlaces(): string[] {
+  const beside = globalThis.document?.baseURI ?? location.href;
+  const bases = [beside, location.origin].filter((base) => URL.canParse('data/', base)); // a Blob's address is no base
+  return [...new Set(bases.map((base) => new URL('data/', base).href))];
+}
 
 /** What a person can do in a browser. */
 const advice = ({ files }: FileSet) =>

@@ -49,7 +49,7 @@ interface Failure {
 
 /**
  * The file `entry` from the first of `mirrors` that yields the right bytes; each is asked for `entry.name` + `.gz`.
- * Throws `data` with every mirror's reason when none does.
+ * Throws `data` with every mirror's reason when none does, the signal's own reason when `options.signal` is aborted.
  */
 export async function downloadFile(
   entry: FileEntry,
@@ -62,6 +62,7 @@ export async function downloadFile(
   const deadline = Date.now() + limits.totalMs;
   const reasons: string[] = [];
   for (const mirror of mirrors) {
+    options.signal?.throwIfAborted();
     const url = `${mirror.endsWith('/') ? mirror : `${mirror}/`}${entry.name}.gz`;
     if (Date.now() >= deadline) {
       reasons.push(`gave up after ${limits.totalMs / 1000} s`);
@@ -109,8 +110,22 @@ async function fetchWhole(
     if (!failure) return undefined;
     const pause = limits.backoffMs * 2 ** (attempt - 1);
     if (!failure.transient || attempt >= limits.attempts || Date.now() + pause >= deadline) return failure;
-    await new Promise((resolve) => setTimeout(resolve, pause));
+    await pauseFor(pause, options.signal);
   }
+}
+
+/** Waits; throws the signal's reason as soon as there is one. */
+function pauseFor(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(done, ms);
+    function done() {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      if (signal?.aborted) reject(signal.reason);
+      else resolve();
+    }
+    signal?.addEventListener('abort', done);
+  });
 }
 
 /** What has arrived of a file so far. */
@@ -134,6 +149,7 @@ async function fetchRest(
   options: LoadFilesOptions,
 ): Promise<Failure | undefined> {
   const control = new AbortController();
+  const signals = options.signal === undefined ? [control.signal] : [control.signal, options.signal];
   let timer: ReturnType<typeof setTimeout> | undefined;
   const patience = () => {
     clearTimeout(timer);
@@ -146,7 +162,7 @@ async function fetchRest(
     // Identity: a server that "helps" by declaring the .gz as an encoding would break resuming.
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
     if (part.received > 0) headers.range = `bytes=${part.received}-`;
-    const response = await fetch(url, { headers, signal: control.signal });
+    const response = await fetch(url, { headers, signal: AbortSignal.any(signals) });
     answered = true;
     const refused = await refusal(response, part);
     if (refused) return refused;
@@ -181,6 +197,7 @@ async function fetchRest(
     }
     return undefined;
   } catch (error) {
+    options.signal?.throwIfAborted();
     if (control.signal.aborted) {
       const late = Date.now() >= deadline;
       const reason = late

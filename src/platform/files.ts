@@ -77,13 +77,15 @@ export interface LoadFilesOptions {
   readonly data?: string | undefined;
   /** False: no mirror is asked. Default true. */
   readonly download?: boolean | undefined;
-  /** Browser: where the page's own server has the files. Default `data/`. */
+  /** Browser: where the page's own server has the files. Default: `data/` beside the page or worker, then the server's `/data/`. */
   readonly baseUrl?: string | undefined;
   /** Browser: looked in first, and given what was downloaded. Default: none. */
   readonly store?: FileStore | undefined;
   /** Instead of the set's own mirrors. */
   readonly mirrors?: readonly string[] | undefined;
   readonly limits?: Partial<DownloadLimits> | undefined;
+  /** Ends it, a download too: the signal's reason is what is then thrown. */
+  readonly signal?: AbortSignal | undefined;
   /** Called when a download starts, and with each piece of it. */
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** Called with one line about something worth knowing that stops nothing, e.g. a cache that cannot be written. */
@@ -101,7 +103,8 @@ export interface LoadedFile {
 
 /**
  * Finds, unpacks and verifies the named files of a set, downloading what the machine does not have.
- * Throws `data`, naming file and reason, when one is missing or is not what it should be.
+ * Throws `data`, naming file and reason, when one is missing or is not what it should be; the reason of `options.signal`, when
+ * that is aborted.
  */
 export type LoadFiles = (
   set: FileSet,

@@ -25,6 +25,7 @@ export const loadFiles: LoadFiles = async (set, names, options = {}) => {
   let mirrors = options.mirrors ?? set.mirrors;
   const loaded: LoadedFile[] = [];
   for (const entry of entriesOf(set, names)) {
+    options.signal?.throwIfAborted();
     const path = (await findFile(folders, entry))?.path;
     if (path !== undefined) {
       loaded.push({ name: entry.name, bytes: await readVerified(path, entry), from: path });
@@ -37,6 +38,7 @@ export const loadFiles: LoadFiles = async (set, names, options = {}) => {
     } else {
       const parts = partsIn(cache, entry.name, maxFileBytes(entry));
       const found = await downloadFile(entry, mirrors, gunzip, options, parts).catch((error: unknown) => {
+        options.signal?.throwIfAborted();
         throw new HeddleError('data', `${set.name}: ${messageOf(error)}. ${set.advice}`, { cause: error });
       });
       // The mirror that works goes first, so that a dead one costs its patience once and not once a file.

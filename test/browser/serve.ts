@@ -1,6 +1,6 @@
 // A small web server for what a test holds in memory, on a port of its own on this machine.
 
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname } from 'node:path';
 
@@ -17,13 +17,19 @@ const types: Readonly<Record<string, string>> = {
   '.js': 'text/javascript',
 };
 
-/** Serves `files` by their paths without a leading slash; `index.html` is also the root. */
-export async function serve(files: ReadonlyMap<string, string | Uint8Array>): Promise<Server> {
+/**
+ * Serves `files` by their paths without a leading slash; `index.html` is also the root. What is none of them gets `other`, or
+ * a 404.
+ */
+export async function serve(
+  files: ReadonlyMap<string, string | Uint8Array>,
+  other: (path: string, response: ServerResponse) => void = (_, response) => response.writeHead(404).end(),
+): Promise<Server> {
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname.slice(1) || 'index.html';
     const content = files.get(path);
     if (content === undefined) {
-      response.writeHead(404).end();
+      other(path, response);
       return;
     }
     response.writeHead(200, { 'content-type': types[extname(path)] ?? 'application/octet-stream' });

@@ -171,6 +171,31 @@ describe('a download in Node', () => {
     await expect(load([])).rejects.toThrow(/no mirror to ask/);
   });
 
+  it('ends when it is told to, also between two attempts; the next one goes on where it stood', async () => {
+    const { url, seen } = await server((request, response, nth) => {
+      if (nth > 1) return honest(request, response);
+      response.writeHead(200, { 'content-length': packed.images!.length });
+      response.write(packed.images!.subarray(0, 100_000)); // and no more
+    });
+    const [why, control] = [new Error('enough'), new AbortController()];
+    const onProgress = ({ received }: DownloadProgress) => {
+      if (received > 0) control.abort(why);
+    };
+    await expect(load([url], ['images'], { onProgress, signal: control.signal })).rejects.toBe(why);
+    await expect(load([url], ['images'], { signal: control.signal })).rejects.toBe(why);
+    expect(seen).toHaveLength(1);
+    expect(isImages((await load([url]))[0]?.bytes)).toBe(true);
+    expect(seen[1]?.range).toMatch(/^bytes=[1-9]\d*-$/);
+
+    const later = new AbortController();
+    const ill = await server((_, response) => {
+      response.writeHead(500).end();
+      setTimeout(() => later.abort(why), 50);
+    });
+    const patient = { limits: { ...limits, backoffMs: 1e6, totalMs: 1e9 }, signal: later.signal };
+    await expect(load([ill.url], ['labels'], patient)).rejects.toBe(why);
+  });
+
   it('ends in bounded time', async () => {
     const slow = await server((_, response) => {
       const timer = setInterval(() => response.write('x'), 20);
@@ -213,9 +238,13 @@ describe('a download of a set that is known by its packed files', () => {
     const repacked = await server((_, response) => response.end(gzipSync(content.images!, { level: 1 })));
     const good = await server(honest);
     for (const loading of [loadFiles, loadInBrowser]) {
-      const refused = loading(packedSet(), ['images'], { mirrors: [unpacked.url, repacked.url], limits });
+      const refused = loading(packedSet(), ['images'], {
+        ...{ baseUrl: 'nowhere/', mirrors: [unpacked.url, repacked.url], limits },
+      });
       await expect(refused).rejects.toThrow(/images\.gz: not gzip: 200000 bytes .*images\.gz: SHA-256 is/);
-      const [file] = await loading(packedSet(), ['images'], { mirrors: [unpacked.url, good.url], limits });
+      const [file] = await loading(packedSet(), ['images'], {
+        ...{ baseUrl: 'nowhere/', mirrors: [unpacked.url, good.url], limits },
+      });
       expect(isImages(file?.bytes)).toBe(true);
       expect(file?.from).toBe(`${good.url}images.gz`);
     }
@@ -245,6 +274,19 @@ describe('a download in a browser', () => {
       await expect(refused).rejects.toThrow(/starting with "<!DOCTYPE html>".*Give the page/);
     }
     expect(mirror.seen).toEqual([]);
+  });
+
+  it('ends when it is told to', async () => {
+    const { url } = await server((_, response) => response.writeHead(200).write('a beginning'));
+    const [why, control] = [new Error('enough'), new AbortController()];
+    const onProgress = () => control.abort(why);
+    const refused = loadInBrowser(smallSet(), ['images'], {
+      data: url,
+      limits,
+      onProgress,
+      signal: control.signal,
+    });
+    await expect(refused).rejects.toBe(why);
   });
 
   it.each<[string, Buffer]>([
@@ -313,14 +355,36 @@ describe('a download in a browser', () => {
   });
 
   it('passes plain http by', async () => {
+    vi.stubGlobal('location', { href: 'https://page.test/app/', origin: 'https://page.test' });
     const asked = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('Failed to fetch'));
     mkdirSync(root, { recursive: true });
     const set = { ...smallSet(), mirrors: ['https://mirror.invalid/', 'http://plain.invalid/'] };
     await expect(loadInBrowser(set, ['images'], { limits })).rejects.toThrow(/Failed to fetch/);
     expect(asked.mock.calls.map(([url]) => url)).toEqual([
-      'data/images.gz',
+      'https://page.test/app/data/images.gz',
+      'https://page.test/data/images.gz',
       'https://mirror.invalid/images.gz',
     ]);
+    vi.unstubAllGlobals();
+    asked.mockRestore();
+  });
+
+  it('looks where bundlers put a worker’s data, and at the server’s root alone where it is the page’s', async () => {
+    const asked = vi.spyOn(globalThis, 'fetch').mockRejectedValue(new TypeError('Failed to fetch'));
+    const placesAt = async (href: string) => {
+      vi.stubGlobal('location', { href, origin: 'https://page.test' });
+      asked.mockClear();
+      const refused = loadInBrowser({ ...smallSet(), mirrors: [] }, ['images'], { limits });
+      await expect(refused).rejects.toThrow(/Failed to fetch/);
+      return asked.mock.calls.map(([url]) => url);
+    };
+    expect(await placesAt('https://page.test/assets/worker-1.js')).toEqual([
+      'https://page.test/assets/data/images.gz',
+      'https://page.test/data/images.gz',
+    ]);
+    expect(await placesAt('https://page.test/')).toEqual(['https://page.test/data/images.gz']);
+    expect(await placesAt('blob:https://page.test/1234')).toEqual(['https://page.test/data/images.gz']);
+    vi.unstubAllGlobals();
     asked.mockRestore();
   });
 });

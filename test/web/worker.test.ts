@@ -409,6 +409,35 @@ describe('data', () => {
     await client.until('epoch', undefined, from);
   });
 
+  test('comes no further when the training is stopped; another start begins anew', async () => {
+    const built = await bundle(import.meta.dirname, 'index.html', conditions);
+    let stuck = true;
+    let closed = 0;
+    const own = await serve(built.files, (path, response) => {
+      const name = names.find((one) => path === `data/fashion-mnist/${one}.gz`);
+      if (name === undefined) return response.writeHead(404).end();
+      const content = gzipSync(gunzipSync(read(name)), { level: 1 });
+      response.writeHead(200, { 'content-length': content.length });
+      if (!stuck) return response.end(content);
+      response.on('close', () => closed++);
+      return response.write(content.subarray(0, 1000)); // and no more
+    });
+    const client = await openClient(browser as Browser, own.origin);
+    open.push(client);
+    await client.send({ type: 'start', settings });
+    await client.until('download');
+    expect(closed).toBe(0);
+    await client.send({ type: 'stop' });
+    await client.until('status', ({ status }) => status === 'stopped');
+    await vi.waitFor(() => expect(closed).toBe(1), 30_000);
+    stuck = false;
+    const from = client.said.length;
+    await client.send({ type: 'start', settings });
+    await client.until('epoch', undefined, from);
+    expect(client.all('error')).toEqual([]);
+    await own.close();
+  });
+
   test('comes from the page’s own server, is kept for the next visit, and is had without storage too', async () => {
     const built = await bundle(import.meta.dirname, 'index.html', conditions);
     const zipped = names.map(

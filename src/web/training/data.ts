@@ -26,6 +26,8 @@ export interface DataRoom {
   drop(dataset: Settings['dataset'], files: readonly DroppedFile[]): Promise<void>;
   /** Where the page is; its server's files lie below, in `data/SET/`. */
   address: string;
+  /** Ends a download that goes on. */
+  abandon(): void;
   /** Forgets the data in memory, but for what was dropped. */
   free(): void;
 }
@@ -54,8 +56,9 @@ export function createDataRoom(
     tell({ type: 'notice', text });
   };
   let last: { readonly dataset: Settings['dataset']; readonly data: Promise<Data> } | undefined;
+  let loading: AbortController | undefined; // what ends the load of the last set, until it is there
 
-  const fetchBoth = async (dataset: Settings['dataset']): Promise<Data> => {
+  const fetchBoth = async (dataset: Settings['dataset'], signal: AbortSignal): Promise<Data> => {
     if (dataset === 'synthetic')
       return { train: await datasets.synthetic('train'), test: await datasets.synthetic('test') };
     const { load } = fileSets[dataset];
@@ -65,7 +68,7 @@ export function createDataRoom(
       tell({ type: 'download', file, received, ...(total !== undefined && { total }) });
     };
     const baseUrl = new URL(`data/${dataset}/`, room.address).href;
-    const options = { baseUrl, store, onProgress, onNotice: notice };
+    const options = { baseUrl, store, onProgress, onNotice: notice, signal };
     const test = await load('test', options); // the small one first: what is wrong shows soon
     return { train: await load('train', options), test };
   };
@@ -75,11 +78,19 @@ export function createDataRoom(
     address: new URL('../', globalThis.location?.href ?? 'http://localhost/assets/').href,
     load(dataset) {
       if (last?.dataset === dataset) return last.data;
-      const data = fetchBoth(dataset);
+      room.abandon();
+      const ending = new AbortController();
+      const data = fetchBoth(dataset, ending.signal);
       last = { dataset, data };
-      data.catch(() => {
-        if (last?.data === data) last = undefined;
-      });
+      loading = ending;
+      const settled = (failed: boolean) => {
+        if (loading === ending) loading = undefined;
+        if (failed && last?.data === data) last = undefined;
+      };
+      data.then(
+        () => settled(false),
+        () => settled(true),
+      );
       return data;
     },
     async drop(dataset, files) {
@@ -99,7 +110,13 @@ export function createDataRoom(
       }
       tell({ type: 'notice', text: await standText(set) });
     },
+    abandon() {
+      if (loading === undefined) return;
+      loading.abort(new Error('stopped'));
+      loading = last = undefined;
+    },
     free() {
+      room.abandon();
       last = undefined;
     },
   };

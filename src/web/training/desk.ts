@@ -164,6 +164,7 @@ export function createDesk(tell: (message: Message) => void, store?: FileStore):
         case 'step':
           return run?.step();
         case 'stop':
+          if (run?.setup === undefined) data.abandon();
           return run?.stop();
         case 'reset':
           return reset();
