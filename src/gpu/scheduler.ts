@@ -1,6 +1,6 @@
 // Keeps the GPU fed: uploads the data of the next K steps with one write a ring, encodes K replays of a plan into one
-// command buffer, submits it, and brings the steps' results back a little later. At most two submits are in flight.
-// After warm-up it creates no buffer, bind group or pipeline. Knows nothing of what a step computes.
+// command buffer, submits it, and brings the steps' results back a little later. At most two such chunks are in flight.
+// A step that is longer than a submit should be goes in several. After warm-up it creates no buffer, bind group or pipeline. Knows nothing of what a step computes.
 
 import { restFromGpu } from '#platform';
 import type { Device } from './device.ts';
@@ -25,7 +25,7 @@ export function createRing(device: Device, label: string, stride: number, slots:
   return { storage, stride, slots, host: new Uint8Array(stride * slots) };
 }
 
-/** A finished submit. */
+/** Steps that were submitted together, and are done. */
 export interface Chunk {
   /** Steps in it. */
   readonly steps: number;
@@ -50,6 +50,8 @@ export interface Scheduler {
 
 /** How fast a plan's steps go. */
 interface Pace {
+  /** What part of a step each dispatch takes, roughly: by the bytes that it binds. */
+  readonly shares: readonly number[];
   /** Running estimate, 0 while unknown. */
   secondsPerStep: number;
   /** False until the first chunk is done: it pays for what drivers put off until then, and says nothing of the next. */
@@ -60,6 +62,12 @@ interface Pace {
 
 /** A submit should take about this long: far from any watchdog, long enough to hide its overhead. */
 const targetChunkSeconds = 0.04;
+/**
+ * A step that takes longer is submitted in parts of about `partSeconds`: what else wants the GPU, such as a browser that
+ * draws the page, gets its turn in between. A part costs up to 1 ms where drivers are software.
+ */
+const longestStepSeconds = 0.08;
+const partSeconds = 0.03;
 const maxInFlight = 2;
 /** The part of the time that a chunk should still take in which nobody need look whether it is done. */
 const restShare = 0.8;
@@ -67,6 +75,15 @@ const restShare = 0.8;
 const atOnce = 0.005;
 /** After so many chunks that did not tell how long they took, the consumer waits while the next one is timed. */
 const mostUntold = 8;
+
+function sharesOf({ dispatches }: Plan): number[] {
+  const bytes = dispatches.map(({ bindings }) => bindings.reduce((sum, binding) => sum + binding.bytes, 1));
+  const all = bytes.reduce((sum, one) => sum + one, 0);
+  return bytes.map((one) => one / all);
+}
+
+/** Whether a step goes in one submit; it does not while nobody knows how long it takes. */
+const isShort = ({ secondsPerStep }: Pace) => secondsPerStep > 0 && secondsPerStep <= longestStepSeconds;
 
 /**
  * A scheduler for plans that read `rings` and write into `results`: one 32-bit number a slot ([slots]), or, where that is a
@@ -80,14 +97,36 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
   const paces = new Map<Plan, Pace>();
   const now = () => performance.now() / 1000;
 
-  const submit = (plan: Plan, steps: number, destination: GPUBuffer | undefined) => {
+  const begin = (plan: Plan) => {
+    const encoder = device.gpu.createCommandEncoder({ label: plan.label });
+    return { encoder, pass: encoder.beginComputePass({ label: plan.label }) };
+  };
+  const submit = (plan: Plan, steps: number, destination: GPUBuffer | undefined, pace?: Pace) => {
     const { queue } = device.gpu;
+    let submitted = beginSpan(device, 'submit');
     for (const { storage, stride, host } of rings) {
       queue.writeBuffer(storage.buffer as GPUBuffer, 0, host, 0, stride * steps);
     }
-    const encoder = device.gpu.createCommandEncoder({ label: plan.label });
-    const pass = encoder.beginComputePass({ label: plan.label });
-    for (let slot = 0; slot < steps; slot++) plan.encode(pass, slot);
+    let { encoder, pass } = begin(plan);
+    if (pace === undefined || steps > 1 || isShort(pace)) {
+      for (let slot = 0; slot < steps; slot++) plan.encode(pass, slot);
+    } else {
+      const { secondsPerStep, shares } = pace;
+      let seconds = 0;
+      for (let index = 0; index < shares.length; index++) {
+        const expected = secondsPerStep === 0 ? partSeconds : secondsPerStep * (shares[index] as number);
+        if (seconds > 0 && seconds + expected > partSeconds) {
+          pass.end();
+          queue.submit([encoder.finish()]);
+          submitted();
+          submitted = beginSpan(device, 'submit');
+          ({ encoder, pass } = begin(plan));
+          seconds = 0;
+        }
+        plan.encodeOne(pass, 0, index);
+        seconds += expected;
+      }
+    }
     pass.end();
     if (destination !== undefined) {
       encoder.copyBufferToBuffer(
@@ -99,6 +138,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
       );
     }
     queue.submit([encoder.finish()]);
+    submitted();
   };
 
   const takeStaging = (): Storage => {
@@ -147,7 +187,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
     async *run(plan, fill) {
       const inFlight: { storage: Storage; steps: number; submitted: number }[] = [];
       const done: Chunk[] = [];
-      const pace = paces.get(plan) ?? { secondsPerStep: 0, warm: false, untold: 0 };
+      const pace = paces.get(plan) ?? { shares: sharesOf(plan), secondsPerStep: 0, warm: false, untold: 0 };
       paces.set(plan, pace);
       let more = true;
       let lastEnd = 0;
@@ -168,9 +208,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
             if (steps === 0) break;
             device.check();
             const storage = takeStaging();
-            const submitted = beginSpan(device, 'submit');
-            submit(plan, steps, storage.buffer as GPUBuffer);
-            submitted();
+            submit(plan, steps, storage.buffer as GPUBuffer, pace);
             inFlight.push({ storage, steps, submitted: now() });
           }
           const next = inFlight[0];

@@ -1,7 +1,7 @@
 // Spans of host time: what the scheduler does for a running plan, told to whoever observes the device. Costs nothing
 // while nobody does.
 
-/** One thing that the host did: wrote data for a chunk of steps, submitted it, or waited for it. */
+/** One thing that the host did: wrote data for a chunk of steps, submitted it or a part of it, or waited for it. */
 export interface Span {
   readonly name: 'fill' | 'submit' | 'wait';
   /** When it began and ended, in ms as `performance.now()` counts them. */

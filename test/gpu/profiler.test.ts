@@ -84,9 +84,9 @@ describe('device.observe', () => {
     await trainer.evaluate(loader);
     expect(spans.length, 'nothing after it was unset').toBe(told);
     const counted = (name: Span['name']) => spans.filter((span) => span.name === name).length;
-    expect(counted('submit')).toBeGreaterThan(0);
-    expect(counted('wait')).toBe(counted('submit'));
-    expect(counted('fill')).toBeGreaterThanOrEqual(counted('submit'));
+    expect(counted('wait')).toBeGreaterThan(0);
+    expect(counted('submit'), 'the first chunks go in parts').toBeGreaterThanOrEqual(counted('wait'));
+    expect(counted('fill')).toBeGreaterThanOrEqual(counted('wait'));
     spans.forEach(({ start, end }, i) => {
       expect(end).toBeGreaterThanOrEqual(start);
       if (i > 0) expect(start).toBeGreaterThanOrEqual(spans[i - 1]?.end as number);
