@@ -78,6 +78,6 @@ export type {
 export type { InputSpec } from './train/feed.ts';
 export type { FitOptions } from './train/fit.ts';
 export { type ClassScore, classScores, probabilities, topKAccuracy } from './train/metrics.ts';
-export { createTrainer, type StepDescription, type Trainer } from './train/trainer.ts';
+export { createTrainer, type LookOptions, type StepDescription, type Trainer } from './train/trainer.ts';
 export type { ClipOptions, TrainerOptions } from './train/trainer-options.ts';
 export { type TuneCandidate, type TuneEvent, type TuneOptions, tuneModel } from './train/tune.ts';

@@ -25,8 +25,10 @@ const heartbeat = 15_000;
 const retry = 1000;
 
 /** Values that are looked at, as JSON has them: a float's worth of digits would be twice as long. */
-const asList = (_: string, value: unknown) =>
-  value instanceof Float32Array ? Array.from(value, (one) => Number(one.toPrecision(4))) : value;
+function asList(_: string, value: unknown): unknown {
+  if (value instanceof Uint8Array) return [...value];
+  return value instanceof Float32Array ? Array.from(value, (one) => Number(one.toPrecision(4))) : value;
+}
 
 /** Streams what a run tells. */
 export function eventStream(watched: Watched): EventStream {

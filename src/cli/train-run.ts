@@ -3,7 +3,8 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { HeddleError, type Trainer } from '../index.ts';
+import { createGenerator, dataLoader, HeddleError, type Trainer } from '../index.ts';
+import { judge, mistakesOf } from '../recipes/judge.ts';
 import { recordNote, recordOf } from '../recipes/record.ts';
 import { type Standing, standingFrom } from '../recipes/standing.ts';
 import { count } from '../recipes/units.ts';
@@ -18,6 +19,7 @@ import { isCheckpointFile, readRunFile } from './run-record.ts';
 import { shellWord } from './shell-words.ts';
 import { explain, givenUp, goBack, openAgain, otherAdapter, slowDown } from './train-faults.ts';
 import { type Job, makeFit, makeTrainer } from './train-job.ts';
+import type { TrainUi } from './train-ui.ts';
 import { type Writer, writerFor } from './train-writer.ts';
 import { variantNotice } from './tuning.ts';
 
@@ -84,6 +86,7 @@ export async function trainRun(job: Job, machine: Machine): Promise<number> {
     const returnTo = async (saved: { readonly bytes: Uint8Array; readonly steps: number }) => {
       standing = await goBack(saved.bytes, trainer, folder);
       keepers?.rewind(saved.steps);
+      ui?.rewind(saved.steps);
       slowDown(trainer, halvings);
     };
     /** What the last faults left to do before training goes on; `behind` is what the last checkpoint is not. */
@@ -185,6 +188,21 @@ function copyCheckpoints({ run, checkpoint }: Resumed, folder: RunFolder): void 
     folder.saveCheckpoint(runFiles.best, readRunFile(run, runFiles.best));
 }
 
+/** Shows the worst mistakes on the test set where its images are as the page shows them. */
+async function tellMistakes({ options, data, session }: Job, trainer: Trainer, ui: TrainUi): Promise<void> {
+  const { test } = data;
+  if (String(test.inputShape) !== '1,28,28') return;
+  const { signal } = session.watch;
+  // A generator of its own: looking draws nothing that training draws from.
+  const loader = dataLoader(test, { batchSize: options.batchSize, generator: createGenerator(0) });
+  try {
+    const logits = await trainer.logits(loader, { signal });
+    ui.mistakes({ type: 'mistakes', mistakes: mistakesOf(test, judge(logits, test.classes.length)) });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
 interface Attempt {
   readonly trainer: Trainer;
   readonly folder: RunFolder;
@@ -217,9 +235,10 @@ async function attempt(
     }),
     ...{ keepers: keepers.sinks, folder, watch, trainer, standing, notes, keep: options.keep },
     writers: job.ui === undefined ? [writer] : [writer, job.ui],
-    onEpoch(checkpoint, steps) {
+    async onEpoch(checkpoint, steps) {
       keepers.weights(checkpoint, steps);
       job.ui?.weights(checkpoint, job.data.train.inputShape);
+      if (job.ui?.watched === true) await tellMistakes(job, trainer, job.ui);
     },
   });
   const kept = `heddle train --resume ${shellWord(folder.path)} goes on`;

@@ -16,9 +16,13 @@ import { replayFrom } from './watch-folder.ts';
 import { createWatched, type Watched } from './watched.ts';
 
 /** A run's page. Its events are those of a writer of results, except `run`. */
-export interface TrainUi extends Pick<Watched, 'event' | 'close' | 'status' | 'notice'>, Sink {
+export interface TrainUi
+  extends Pick<Watched, 'event' | 'close' | 'status' | 'notice' | 'mistakes' | 'rewind'>,
+    Sink {
   /** Says where the page is, in a line. */
   readonly address: string;
+  /** Whether anybody looks at it. */
+  readonly watched: boolean;
   /** The run is this one; of one that goes on, its folder has what came before. */
   begin(run: RunEvent, facts: MoreFacts, before?: RunRecord): void;
   /** An epoch has ended with this checkpoint; `input` is the shape of a row of the data. */
@@ -72,6 +76,9 @@ export async function withUi(
     // `progress` has every step's loss, in their order.
     event: (event) => (event.type === 'step' ? undefined : watched.event(event)),
     address: `the run’s page: ${server.url}\n`,
+    get watched() {
+      return events.clients > 0;
+    },
     begin(run, facts, before) {
       folder = run.run;
       if (before !== undefined) replayFrom(folder, before, watched)();

@@ -10,6 +10,8 @@ import type { CliEvent, Sink } from './sinks.ts';
 export type Trouble = Extract<Message, { type: 'error' }>;
 /** The first layer's weights. */
 export type Picture = Extract<Message, { type: 'filters' }>;
+/** The worst mistakes on the test set. */
+export type Mistakes = Extract<Message, { type: 'mistakes' }>;
 type Epoch = Extract<Message, { type: 'epoch' }>;
 type Steps = Extract<Message, { type: 'steps' }>;
 
@@ -21,6 +23,10 @@ export interface Watched extends Sink {
   notice(text: string): void;
   /** Something to look at, made when it is told, and for who comes late; the one before is forgotten. */
   picture(make: () => Picture | undefined, now: boolean): void;
+  /** For who is there and who comes late, until there are others. */
+  mistakes(found: Mistakes): void;
+  /** The run goes back to a step: what was told of later ones is told anew as they are done again. */
+  rewind(step: number): void;
   fail(trouble: Trouble): void;
   /** Tells of each message from now on; the function that it returns ends that. */
   listen(told: (message: Message) => void): () => void;
@@ -50,6 +56,11 @@ function thinned<T>(most: number) {
       kept = kept.filter((_, i) => i % 2 === 0);
       every *= 2;
     },
+    /** Forgets what is not wanted any more. */
+    keep(wanted: (one: T) => boolean) {
+      kept = kept.filter(wanted);
+      if (last !== undefined && !wanted(last)) last = kept.at(-1);
+    },
     all: (): T[] => (last === undefined || kept.at(-1) === last ? [...kept] : [...kept, last]),
   };
 }
@@ -64,13 +75,16 @@ const withoutCounts = (epoch: Epoch): Epoch => ({
 
 /** A run that has not begun. `now`: milliseconds from anywhere; tests have their own. */
 export function createWatched(now = () => performance.now()): Watched {
-  const self = randomUUID().slice(0, 8);
+  /** What positions begin with: those of before a `rewind` say nothing any more. */
+  const name = () => randomUUID().slice(0, 8);
+  let self = name();
   const listeners = new Set<(message: Message) => void>();
   const points = thinned<StepPoint>(mostPoints);
   const epochs = thinned<Epoch>(mostEpochs);
   let newest: Epoch | undefined;
   let run: RunFacts | undefined;
   let trouble: Trouble | undefined;
+  let mistakes: Mistakes | undefined;
   let picture: () => Picture | undefined = () => undefined;
   let state: Extract<Message, { type: 'status' }> = {
     type: 'status',
@@ -96,8 +110,7 @@ export function createWatched(now = () => performance.now()): Watched {
     tell({ type: 'steps', steps, ...rates });
   };
   const point = (one: StepPoint) => {
-    // What is done again after a fault was told before.
-    if (one.step <= last.step) return;
+    if (one.step <= last.step) return; // told before
     last.step = one.step;
     points.add(one);
     pending.push(one);
@@ -126,7 +139,7 @@ export function createWatched(now = () => performance.now()): Watched {
     begin(facts) {
       flush();
       run = facts;
-      trouble = undefined;
+      trouble = mistakes = undefined;
       tell({ type: 'run', run });
       for (const message of since(0, 0)) tell(message);
     },
@@ -174,6 +187,17 @@ export function createWatched(now = () => performance.now()): Watched {
       const made = soon ? make() : undefined;
       if (made !== undefined) tell(made);
     },
+    mistakes(found) {
+      mistakes = found;
+      tell(found);
+    },
+    rewind(step) {
+      if (step >= last.step) return;
+      flush();
+      self = name();
+      points.keep((one) => one.step <= step);
+      last.step = last.told = step;
+    },
     fail(found) {
       flush();
       trouble = found;
@@ -193,6 +217,7 @@ export function createWatched(now = () => performance.now()): Watched {
         ...(run !== undefined && !heard ? [{ type: 'run', run } as const] : []),
         ...since(heard ? Number(step) : 0, heard ? Number(epoch) : 0),
         ...(made === undefined ? [] : [made]),
+        ...(mistakes === undefined ? [] : [mistakes]),
         ...(trouble === undefined ? [] : [trouble]),
         state,
       ];

@@ -47,9 +47,9 @@ export interface Session {
     signal?: AbortSignal,
   ): AsyncGenerator<ProgressEvent, Evaluation | undefined>;
   /** The loss of each row of a loader's epoch 0, in its order. */
-  losses(loader: DataLoader): Promise<Float32Array<ArrayBuffer>>;
+  losses(loader: DataLoader, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
   /** What the model gives for each of them, [rows, …output]. */
-  outputs(loader: DataLoader): Promise<Float32Array<ArrayBuffer>>;
+  outputs(loader: DataLoader, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
   /** Times each dispatch of the step on what lies in slot 0, with all rows and learning rate 0. */
   profile(repeats: number): Promise<DispatchProfile[]>;
   destroy(): void;
@@ -126,10 +126,11 @@ async function collect(
   { plan, scheduler, ring }: RowResults,
   feed: Feed,
   loader: DataLoader,
+  signal: AbortSignal | undefined,
 ): Promise<Float32Array<ArrayBuffer>> {
   const numbers = ring.shape[1] as number;
   const all = new Float32Array(loader.rows * numbers);
-  const { fill, rows } = feeding(feed, loader.epoch(0));
+  const { fill, rows } = feeding(feed, loader.epoch(0), signal);
   let end = 0;
   for await (const { steps, results } of scheduler.run(plan, fill)) {
     for (let step = 0; step < steps; step++) {
@@ -139,6 +140,7 @@ async function collect(
       end += count;
     }
   }
+  signal?.throwIfAborted();
   return all;
 }
 
@@ -288,12 +290,12 @@ function sessionOf(device: Device, job: Job, parts: Parts, stepPlan: Plan, evalu
       const counted = ranks.reduce((total, one) => total + one, 0);
       return { loss, accuracy: correct / counted, confusion, ranks };
     },
-    async losses(loader) {
-      return collect(await rowResultsFor('losses', 1, recordRowLosses), feed, loader);
+    async losses(loader, signal) {
+      return collect(await rowResultsFor('losses', 1, recordRowLosses), feed, loader, signal);
     },
-    async outputs(loader) {
+    async outputs(loader, signal) {
       const numbers = elementCount(outputOf(job, feed.spec));
-      return collect(await rowResultsFor('outputs', numbers, recordOutputs), feed, loader);
+      return collect(await rowResultsFor('outputs', numbers, recordOutputs), feed, loader, signal);
     },
     profile(repeats) {
       const rows = feed.inputs.shape[0] as number;

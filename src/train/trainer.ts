@@ -31,6 +31,12 @@ export interface StepDescription {
   readonly bytes: number;
 }
 
+/** Options of what looks at a loader's data and trains on none of it. */
+export interface LookOptions {
+  /** Ends it within two chunks of batches; its reason is what is then thrown. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * A model being trained. `destroy` it when done; the device stays open. `Parameters` and `Buffers` are those of the
  * model's keys that its type says.
@@ -42,21 +48,24 @@ export interface Trainer<Parameters extends string = never, Buffers extends stri
   readonly steps: number;
   /** Epochs that `fit` has done, validation included. */
   readonly epochs: number;
-  /** Trains for some epochs; yields events as they happen. Throws `diverged` when a loss, gradient or parameter is not finite. */
+  /**
+   * Trains for some epochs; yields events as they happen. At its `epoch` and `checkpoint` events the trainer is at rest, and
+   * may be asked to `evaluate`, or for `losses` and `logits`. Throws `diverged` when a loss, gradient or parameter is not finite.
+   */
   fit(train: DataLoader, options: FitOptions): AsyncGenerator<TrainEvent, void, void>;
   /** Loss, accuracy and confusion counts over a loader's data; the weights stay as they are. */
-  evaluate(loader: DataLoader): Promise<Evaluation>;
+  evaluate(loader: DataLoader, options?: LookOptions): Promise<Evaluation>;
   /**
    * The loss of every row of a loader's data, in the order of its epoch 0, as PyTorch's reduction 'none' gives it; of losses
    * that compare element by element the mean over a row's elements. The weights stay as they are. NaN where a row's model
    * output, or its loss, is not finite.
    */
-  losses(loader: DataLoader): Promise<Float32Array>;
+  losses(loader: DataLoader, options?: LookOptions): Promise<Float32Array>;
   /**
    * What the model gives for every row of a loader's data, in evaluation form: the logits of a classifier. [rows, …output],
    * row-major, in the order of the loader's epoch 0. The targets are not looked at; the weights stay as they are.
    */
-  logits(loader: DataLoader): Promise<Float32Array>;
+  logits(loader: DataLoader, options?: LookOptions): Promise<Float32Array>;
   /** Forward, loss, gradients and update for one batch. Returns when submitted, not when done. */
   step(batch: Batch): void;
   /** Sets all gradients to 0. */
@@ -149,7 +158,9 @@ export async function createTrainer<
   const sessions = new Map<string, Session>();
   let last: Session | undefined;
   const course = newCourse();
-  let busy = false;
+  /** What uses the rings, which is one at a time. At rest a `fit` stands at an event, and lets others look. */
+  let state: 'idle' | 'training' | 'at rest' | 'looking' = 'idle';
+  let look: Promise<unknown> = Promise.resolve(); // the last
   let usedUp = false; // the gradients of the last step
   let destroyed = false;
 
@@ -158,10 +169,22 @@ export async function createTrainer<
       throw new HeddleError('destroyed', 'this trainer was destroyed: make a new one with createTrainer()');
     device.check();
   };
-  /** Only one loop may use the rings at a time. */
+  const busy = () => new HeddleError('usage', 'this trainer is busy: finish its fit or evaluate first');
   const claim = () => {
     alive();
-    if (busy) throw new HeddleError('usage', 'this trainer is busy: finish its fit or evaluate first');
+    if (state !== 'idle') throw busy();
+  };
+  /** Does what leaves the weights as they are. */
+  const looking = async <T>(work: () => Promise<T>): Promise<T> => {
+    alive();
+    if (state !== 'idle' && state !== 'at rest') throw busy();
+    const before = state;
+    state = 'looking';
+    const made = work().finally(() => {
+      state = before;
+    });
+    look = made.catch(() => undefined);
+    return made;
   };
   const known = (spec: InputSpec) => sessions.get(JSON.stringify(spec));
   const keep = (spec: InputSpec, session: Session): Session => {
@@ -214,49 +237,36 @@ export async function createTrainer<
     },
     async *fit(train, fitOptions) {
       claim();
-      busy = true;
+      state = 'training';
       try {
         const session = await sessionFor(train);
         if (fitOptions.validate !== undefined) await sessionFor(fitOptions.validate);
         usedUp = stepUsesGradientsUp(job);
-        yield* trainEpochs(session, optimizer, train, fitOptions, sessionFor, course);
+        for await (const event of trainEpochs(session, optimizer, train, fitOptions, sessionFor, course)) {
+          const rests = event.type === 'epoch' || event.type === 'checkpoint';
+          if (rests) state = 'at rest';
+          yield event;
+          if (rests) await look;
+          state = 'training';
+        }
       } finally {
-        busy = false;
+        await look;
+        state = 'idle';
       }
     },
-    async evaluate(loader) {
-      claim();
-      busy = true;
-      try {
+    evaluate: (loader, { signal } = {}) =>
+      looking(async () => {
         const session = await sessionFor(loader);
-        const progress = session.evaluate(loader, course.epochs + 1);
+        const progress = session.evaluate(loader, course.epochs + 1, signal);
         let next = await progress.next();
         while (next.done !== true) next = await progress.next();
+        if (next.value === undefined) signal?.throwIfAborted();
         return next.value as Evaluation;
-      } finally {
-        busy = false;
-      }
-    },
-    async losses(loader) {
-      claim();
-      busy = true;
-      try {
-        const session = await sessionFor(loader);
-        return await session.losses(loader);
-      } finally {
-        busy = false;
-      }
-    },
-    async logits(loader) {
-      claim();
-      busy = true;
-      try {
-        const session = await sessionFor(loader);
-        return await session.outputs(loader);
-      } finally {
-        busy = false;
-      }
-    },
+      }),
+    losses: (loader, { signal } = {}) =>
+      looking(async () => (await sessionFor(loader)).losses(loader, signal)),
+    logits: (loader, { signal } = {}) =>
+      looking(async () => (await sessionFor(loader)).outputs(loader, signal)),
     step(batch) {
       submit(batch, (session) => session.stepPlan);
       usedUp = stepUsesGradientsUp(job);
@@ -356,7 +366,7 @@ export async function createTrainer<
           'usage',
           'profile: nothing recorded yet; give createTrainer the option `input`',
         );
-      busy = true;
+      state = 'training';
       try {
         usedUp = stepUsesGradientsUp(job);
         const restore = arenas.keep();
@@ -366,7 +376,7 @@ export async function createTrainer<
           restore();
         }
       } finally {
-        busy = false;
+        state = 'idle';
       }
     },
     destroy() {

@@ -38,6 +38,10 @@ function revive(message: Message): Message {
     const { filters } = message;
     return { ...message, filters: { ...filters, values: Float32Array.from(filters.values) } };
   }
+  if (message.type === 'mistakes') {
+    const mistakes = message.mistakes.map((one) => ({ ...one, pixels: Uint8Array.from(one.pixels) }));
+    return { ...message, mistakes };
+  }
   return message;
 }
 

@@ -127,6 +127,14 @@ describe('heddle train --ui', () => {
       ...{ label: 'linear_relu_stack.0.weight', count: 16, height: 28, width: 28 },
       values: { length: 16 * 784 },
     });
+    const mistakes = heard.filter((message) => message.type === 'mistakes');
+    expect(mistakes.length).toBeGreaterThanOrEqual(1);
+    for (const { target, predicted, probability, pixels } of mistakes[0]?.mistakes ?? []) {
+      expect(predicted).not.toBe(target);
+      expect(probability).toBeGreaterThan(0);
+      expect(pixels).toHaveLength(784);
+    }
+    expect(mistakes[0]?.mistakes.length).toBe(36);
     expect(statusesOf(heard)).toContain('evaluating');
     expect(statusesOf(heard).at(-1)).toBe('stopped');
 

@@ -115,6 +115,47 @@ test('steps come before the epoch that they belong to, and no step twice', () =>
   expect(told[5]).toMatchObject({ epoch: 1, step: batches, trainLoss: 1, validation: { accuracy: 0.5 } });
 });
 
+test('what a run goes back from is told anew as it is done again, also to who comes late or again', () => {
+  const { watched, told } = scene();
+  watched.begin(run);
+  watched.event(chunk(1, 100));
+  watched.event(epochEnd(1));
+  watched.event(chunk(101, 60));
+  watched.event({ ...chunk(1, 1), phase: 'validate' } as CliEvent); // flushes
+  const { position } = watched;
+  watched.rewind(100);
+  const other = (first: number, count: number): CliEvent => {
+    const event = chunk(first, count);
+    if (event.type !== 'progress' || event.steps === undefined) throw new Error('a chunk has steps');
+    return { ...event, steps: { ...event.steps, lr: 0.05 } };
+  };
+  watched.event(other(101, 30));
+  watched.close();
+  const rates = pointsOf(told).map(({ step, lr }) => [step, lr]);
+  expect(rates.slice(160)).toEqual(Array.from({ length: 30 }, (_, i) => [101 + i, 0.05]));
+  for (const all of [watched.backlog(), watched.backlog(position)]) {
+    expect(typesOf(all)).toEqual(['run', 'steps', 'epoch', 'status']);
+    expect(pointsOf(all).map(({ step }) => step)).toEqual(Array.from({ length: 130 }, (_, i) => i + 1));
+    expect(pointsOf(all).at(-1)?.lr).toBe(0.05);
+  }
+  watched.rewind(500); // where it never was
+  expect(pointsOf(watched.backlog())).toHaveLength(130);
+});
+
+test('the worst mistakes are told, and the last to who comes late, until another run begins', () => {
+  const { watched, told } = scene();
+  watched.begin(run);
+  const one = { image: 7, target: 1, predicted: 2, probability: 0.9, pixels: new Uint8Array(784) };
+  watched.mistakes({ type: 'mistakes', mistakes: [] });
+  watched.mistakes({ type: 'mistakes', mistakes: [one] });
+  expect(told.filter(({ type }) => type === 'mistakes')).toHaveLength(2);
+  expect(watched.backlog().filter(({ type }) => type === 'mistakes')).toEqual([
+    { type: 'mistakes', mistakes: [one] },
+  ]);
+  watched.begin(run);
+  expect(typesOf(watched.backlog())).toEqual(['run', 'status']);
+});
+
 test('who comes late is told the run, its steps, its epochs and how it stands', () => {
   const { watched, told } = scene();
   watched.begin(run);

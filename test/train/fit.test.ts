@@ -213,6 +213,42 @@ describe('refuses', () => {
     trainer.destroy();
   });
 
+  it('two loops at once, but for looking at data where a fit rests', async () => {
+    const data = dataLoader(smallSet(32), { batchSize: 8 });
+    const control = await smallTrainer();
+    for await (const _ of control.fit(data, { epochs: 2 }));
+    const trainer = await smallTrainer();
+    let looks = 0;
+    for await (const event of trainer.fit(data, { epochs: 2, validate: data, checkpointEvery: 2 })) {
+      const evaluation = trainer.evaluate(data);
+      if (event.type !== 'epoch' && event.type !== 'checkpoint') {
+        await expect(evaluation).rejects.toThrow('this trainer is busy');
+        continue;
+      }
+      looks++;
+      await expect(trainer.logits(data), 'one at a time').rejects.toThrow('this trainer is busy');
+      expect(() => trainer.zeroGrad()).toThrow('this trainer is busy');
+      const { loss } = await evaluation;
+      if (event.type === 'epoch') expect(loss).toBe(event.validation?.loss);
+      void trainer.losses(data); // the fit waits for it
+    }
+    expect(looks).toBe(4);
+    expect(await trainer.parameters()).toEqual(await control.parameters());
+    for (const one of [trainer, control]) one.destroy();
+  });
+
+  it('what a signal ends', async () => {
+    const trainer = await smallTrainer();
+    const data = dataLoader(smallSet(32), { batchSize: 8 });
+    const why = new Error('enough');
+    const options = { signal: AbortSignal.abort(why) };
+    await expect(trainer.evaluate(data, options)).rejects.toBe(why);
+    await expect(trainer.losses(data, options)).rejects.toBe(why);
+    await expect(trainer.logits(data, options)).rejects.toBe(why);
+    await expect(trainer.logits(data)).resolves.toHaveLength(32 * 3);
+    trainer.destroy();
+  });
+
   it('two loops at once', async () => {
     const trainer = await smallTrainer();
     const data = dataLoader(smallSet(32), { batchSize: 8 });

@@ -50,14 +50,17 @@ test('messages come as they were, losses that are not finite too', () => {
   say('{"type":"st');
   const filters = { label: '1.weight', count: 1, height: 1, width: 2 };
   say({ type: 'filters', filters: { ...filters, values: [0.5, -1] } });
+  const mistake = { image: 3, target: 1, predicted: 2, probability: 0.5 };
+  say({ type: 'mistakes', mistakes: [{ ...mistake, pixels: [0, 255] }] });
   expect(told).toEqual([
     { type: 'steps', steps: [point, { ...point, step: 2, loss: 0.5 }], ...rates },
     { ...epoch, trainLoss: Number.NaN },
     { type: 'filters', filters: { ...filters, values: Float32Array.of(0.5, -1) } },
+    { type: 'mistakes', mistakes: [{ ...mistake, pixels: Uint8Array.of(0, 255) }] },
   ]);
   leave();
   say(status('training'));
-  expect(told).toHaveLength(3);
+  expect(told).toHaveLength(4);
 });
 
 test('a run that falls silent is told of once, until it is heard again', () => {

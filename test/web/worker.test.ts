@@ -203,6 +203,23 @@ describe('a training', () => {
     expect(stepsOf(plain).map(({ loss }) => loss)).toEqual(steps.slice(0, 94).map(({ loss }) => loss));
   });
 
+  test.each(['lenet', 'cnn'] as const)(
+    '%s learns, and says what its layers make of an image',
+    async (model) => {
+      const client = await desk();
+      await client.send({ type: 'start', settings: { ...small, model, epochs: 2, limit: 320, lr: 0.02 } });
+      await done(client);
+      const losses = stepsOf(client).map(({ loss }) => loss);
+      expect(losses).toHaveLength(10);
+      expect(Math.min(...losses.slice(-3))).toBeLessThan(losses[0] as number);
+      expect(client.all('epoch').map(({ step }) => step)).toEqual([5, 10]);
+      expect(client.all('filters').at(-1)?.filters).toMatchObject({ height: model === 'cnn' ? 3 : 5 });
+      const made = await client.ask({ type: 'activations', image: 3 });
+      expect(made.type === 'activations' && made.layers.length).toBeGreaterThan(5);
+      expect(client.all('error')).toEqual([]);
+    },
+  );
+
   test('tells of steps at most ten times a second, and a pause is taken within a chunk', async () => {
     const client = await desk();
     await client.send({ type: 'start', settings: { ...small, limit: 6000, hidden: [256], epochs: 4 } });

@@ -3,11 +3,11 @@
 import { messageOf } from '../../errors.ts';
 import { canProfile, type Device, HeddleError, openDevice, probabilities } from '../../index.ts';
 import type { FileStore } from '../../platform/files.ts';
+import { cellOf, pixelsOf } from '../../recipes/judge.ts';
 import type { Command, Judged, Message } from '../../recipes/protocol.ts';
 import { createDataRoom } from './data.ts';
 import { makeFile, needsRest } from './files.ts';
 import { activationsOf, type Made } from './forward.ts';
-import { cellOf, pixelsOf } from './judge.ts';
 import { createRun, type Run } from './run.ts';
 import { planOf, type Setup } from './setup.ts';
 import { tilesOf } from './tiles.ts';

@@ -2,9 +2,9 @@
 // Never waits where training would wait with it.
 
 import type { EpochEvent, ProgressEvent, Span, StepEvent } from '../../index.ts';
+import { type Judgement, judge, mistakesOf } from '../../recipes/judge.ts';
 import type { Message, Settings, Status } from '../../recipes/protocol.ts';
 import { count } from '../../recipes/units.ts';
-import { type Judgement, judge, mistakesOf } from './judge.ts';
 import { every } from './pace.ts';
 import { type Setup, testLoader } from './setup.ts';
 import { createSteps } from './steps.ts';

@@ -4,11 +4,11 @@
 
 import { messageOf } from '../../errors.ts';
 import { type Device, decodeWeights, HeddleError, type NamedTensor } from '../../index.ts';
+import type { Judgement } from '../../recipes/judge.ts';
 import type { Message, Settings, Status } from '../../recipes/protocol.ts';
 import { observe } from '../../recipes/standing.ts';
 import { count } from '../../recipes/units.ts';
 import type { Data } from './data.ts';
-import type { Judgement } from './judge.ts';
 import { createKeep, explain, type Keep } from './keep.ts';
 import { createReport, type Report } from './report.ts';
 import { dataFor, factsOf, type Plan, type Setup, setUp } from './setup.ts';

@@ -1,8 +1,8 @@
 // What a model makes of the test set, image by image: the worst mistakes, and the images of a cell of the confusion matrix.
 // Pure functions on logits.
 
-import { type ClassDataset, probabilities } from '../../index.ts';
-import type { Judged } from '../../recipes/protocol.ts';
+import { type ClassDataset, probabilities } from '../index.ts';
+import type { Judged } from './protocol.ts';
 
 /** Of each image the class that it is taken for, and how sure that is, 0…1. */
 export interface Judgement {
