@@ -1,5 +1,5 @@
 // y[j] = Σ_i x[i, j] (the gradient of a bias), or y[j] += … with accumulate.  x [rows, columns], y [columns].
-// A workgroup owns 16 columns; 16 strands of rows each, then a fixed tree over the strands.
+// A workgroup owns COLUMNS columns; STRANDS strands of rows each, a power of two, then a fixed tree over the strands.
 
 struct Params {
   rows: u32,
@@ -16,7 +16,7 @@ const STRANDS = 16u;
 
 var<workgroup> partial: array<f32, COLUMNS * STRANDS>; // [strand][column]
 
-@compute @workgroup_size(16, 16)
+@compute @workgroup_size(COLUMNS, STRANDS)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let column = tile.x * COLUMNS + local.x;
   var sum = 0.0;

@@ -51,7 +51,6 @@ export const explanations: readonly Explanation[] = [
     after: /^<=$/,
     why: 'both branches give the same where they meet',
   },
-  { kernels: ['column_sum'], operators: ['change constant'], at: /local\.y == 0u/, why: race },
   {
     kernels: ['mean_loss', 'pointwise_loss'],
     operators: ['always enter', 'shift comparison', 'change constant'],

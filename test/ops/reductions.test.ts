@@ -16,24 +16,30 @@ const device = useDevice();
 const label = 'y';
 const sizes = [...awkwardSizes, manyRows];
 
-it.each(sizes)('column_sum adds up each column of %i rows, and accumulates when asked', async (rows) => {
-  const widths = rows === manyRows ? [10] : awkwardSizes;
-  const trials = widths.map((columns) => ({
-    x: f32(floats(rows * columns, rows + columns), rows, columns),
-    out: f32(floats(columns, columns), columns),
-  }));
-  const found = await runEach(device(), trials, (r, t) => {
-    columnSum(r, { label, ...t, accumulate: true });
-    return { y: columnSum(r, { label, x: t.x }), out: t.out };
-  });
-  widths.forEach((columns, i) => {
-    const { x, out } = trials[i] as (typeof trials)[0];
-    const sums = reference.columnSum(x.data, rows, columns);
-    expectWithin('column_sum', found[i]?.y ?? [], sums);
-    const added = sums.map((sum, j) => reference.plus(sum, out.data[j] as number));
-    expectWithin('column_sum accumulate', found[i]?.out ?? [], added);
-  });
-});
+const strandsOf = [1, 16] as const;
+const cases = sizes.flatMap((rows) => strandsOf.map((strands) => ({ rows, strands })));
+
+it.each(cases)(
+  'column_sum adds up columns of $rows rows by $strands strands each',
+  async ({ rows, strands }) => {
+    const widths = rows === manyRows ? [10] : awkwardSizes;
+    const trials = widths.map((columns) => ({
+      x: f32(floats(rows * columns, rows + columns), rows, columns),
+      out: f32(floats(columns, columns), columns),
+    }));
+    const found = await runEach(device(), trials, (r, t) => {
+      columnSum(r, { label, ...t, accumulate: true, strands });
+      return { y: columnSum(r, { label, x: t.x, strands }), out: t.out };
+    });
+    widths.forEach((columns, i) => {
+      const { x, out } = trials[i] as (typeof trials)[0];
+      const sums = reference.columnSum(x.data, rows, columns);
+      expectWithin('column_sum', found[i]?.y ?? [], sums);
+      const added = sums.map((sum, j) => reference.plus(sum, out.data[j] as number));
+      expectWithin('column_sum accumulate', found[i]?.out ?? [], added);
+    });
+  },
+);
 
 it('mean_loss divides by the rows of the batch and writes to the slot of the step', async () => {
   const shapes = sizes.flatMap((rows) =>

@@ -10,7 +10,6 @@ import { pointwiseKinds } from '../../src/ops/pointwise_loss.ts';
 const writtenInFile: Readonly<Record<string, readonly string[]>> = {
   batch_norm_merge: ['CHANNELS', 'STRANDS'],
   clip_gradient: ['THREADS'],
-  column_sum: ['COLUMNS', 'STRANDS'],
   layer_norm: ['STRANDS'],
   layer_norm_backward: ['STRANDS'],
   linear_cross_entropy: ['GROUPS'],
@@ -26,6 +25,11 @@ const kinds = Object.values(activationKinds).map(({ code }) => ({ KIND: code }))
 const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, number>>[]>> = {
   activation: kinds,
   activation_backward: kinds,
+  column_sum: [
+    { COLUMNS: 16, STRANDS: 16 },
+    { COLUMNS: 16, STRANDS: 1 },
+    { COLUMNS: 64, STRANDS: 1 },
+  ],
   linear_cross_entropy: [1, 3, 10, 16].flatMap((CLASSES) => [1, 8].map((STRANDS) => ({ CLASSES, STRANDS }))),
   matmul: allMatmulVariants.filter(({ core }) => core === 'tile').map(({ constants }) => constants),
   matmul_subgroup: allMatmulVariants
