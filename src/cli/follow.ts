@@ -22,7 +22,7 @@ export interface FollowOptions {
   readonly notes: ReadonlyMap<string, string>;
   /** How many epochs' checkpoints are kept beside the last and the best one. */
   readonly keep: number;
-  /** Told of each checkpoint that an epoch ends with; training goes on when it is done. */
+  /** Told of each checkpoint that an epoch ends with, last of all; training goes on when it is done. */
   readonly onEpoch?: (checkpoint: Uint8Array, steps: number) => Promise<void>;
 }
 
@@ -69,11 +69,11 @@ export async function follow(options: FollowOptions): Promise<Outcome> {
       const best = observe(standing, event) ? [runFiles.best] : [];
       const bytes = await save(options, keep > 0 ? [...best, historyFile(event.epoch)] : best);
       if (keep > 0 && event.epoch > keep) folder.removeCheckpoint(historyFile(event.epoch - keep));
+      tellNews(writers, seen, standing);
       await onEpoch?.(bytes, trainer.steps);
-    } else if (
-      event.type === 'checkpoint' ||
-      (event.type === 'done' && standing.saved?.steps !== event.steps)
-    ) {
+      continue;
+    }
+    if (event.type === 'checkpoint' || (event.type === 'done' && standing.saved?.steps !== event.steps)) {
       await save(options);
     }
     tellNews(writers, seen, standing);

@@ -8,9 +8,9 @@ const newline = 0x0a;
 
 /**
  * What gives the whole lines that have come since it was last asked; all of them anew where the file has been replaced, and
- * none while there is no file. A line longer than a piece is left out. Throws what the system throws.
+ * none while there is no file; `replaced` is called before. A line longer than a piece is left out. Throws what the system throws.
  */
-export function tailOf(path: string): () => Generator<string, void> {
+export function tailOf(path: string, replaced = () => {}): () => Generator<string, void> {
   let at = 0;
   let file: number | undefined;
   let rest = Buffer.alloc(0);
@@ -25,6 +25,7 @@ export function tailOf(path: string): () => Generator<string, void> {
     try {
       const { ino, size } = fstatSync(handle);
       if (ino !== file || size < at) {
+        if (file !== undefined) replaced();
         at = 0;
         rest = Buffer.alloc(0);
       }

@@ -63,7 +63,7 @@ function parse(line: string): v.InferOutput<typeof event> | undefined {
 
 /** Tells what the event log of a run's folder says that was not told before. */
 export function replayFrom(run: string, record: RunRecord, watched: Watched): () => void {
-  const lines = tailOf(join(run, runFiles.events));
+  const lines = tailOf(join(run, runFiles.events), () => watched.rewind(0)); // a run that goes back writes it anew
   const names = classNamesOf(record) ?? Array.from({ length: record.classes }, (_, i) => String(i));
   return () => {
     for (const line of lines()) {

@@ -23,7 +23,7 @@ export interface Watched extends Sink {
   notice(text: string): void;
   /** Something to look at, made when it is told, and for who comes late; the one before is forgotten. */
   picture(make: () => Picture | undefined, now: boolean): void;
-  /** For who is there and who comes late, until there are others. */
+  /** Those of the last epoch, for who is there and who comes late until the next one ends. */
   mistakes(found: Mistakes): void;
   /** The run goes back to a step: what was told of later ones is told anew as they are done again. */
   rewind(step: number): void;
@@ -169,6 +169,7 @@ export function createWatched(now = () => performance.now()): Watched {
           if (epoch <= last.epoch || validation === undefined) break;
           flush();
           last.epoch = epoch;
+          mistakes = undefined; // those of the last epoch
           const step = run === undefined ? last.step : epoch * batchesOf(run);
           newest = { type: 'epoch', epoch, step, trainLoss: train.loss, seconds, validation };
           epochs.add(withoutCounts(newest));

@@ -1,6 +1,7 @@
 // Keeps the GPU fed: uploads the data of the next K steps with one write a ring, encodes K replays of a plan into one
 // command buffer, submits it, and brings the steps' results back a little later. At most two such chunks are in flight.
-// A step that is longer than a submit should be goes in several. After warm-up it creates no buffer, bind group or pipeline. Knows nothing of what a step computes.
+// A step that takes long is split over several submits.
+// After warm-up it creates no buffer, bind group or pipeline. Knows nothing of what a step computes.
 
 import { restFromGpu } from '#platform';
 import type { Device } from './device.ts';

@@ -52,7 +52,11 @@ export function batchNorm1d(
   features: number,
   options: BatchNormOptions & { readonly affine: false },
 ): Layer<never, Running>;
-export function batchNorm1d(features: number, options?: BatchNormOptions): Layer<'weight' | 'bias', Running>;
+export function batchNorm1d(
+  features: number,
+  options?: BatchNormOptions & { readonly affine?: true },
+): Layer<'weight' | 'bias', Running>;
+export function batchNorm1d(features: number, options: BatchNormOptions): Layer<string, Running>;
 export function batchNorm1d(
   features: number,
   options: BatchNormOptions = {},
@@ -87,7 +91,11 @@ export function batchNorm2d(
   features: number,
   options: BatchNormOptions & { readonly affine: false },
 ): Layer<never, Running>;
-export function batchNorm2d(features: number, options?: BatchNormOptions): Layer<'weight' | 'bias', Running>;
+export function batchNorm2d(
+  features: number,
+  options?: BatchNormOptions & { readonly affine?: true },
+): Layer<'weight' | 'bias', Running>;
+export function batchNorm2d(features: number, options: BatchNormOptions): Layer<string, Running>;
 export function batchNorm2d(
   features: number,
   options: BatchNormOptions = {},

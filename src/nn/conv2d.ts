@@ -12,7 +12,7 @@ import { type Images, imageShape, type Windows } from '../ops/windows.ts';
 import { defaultGenerator } from '../random/generator.ts';
 import { conv2dInit } from '../random/init.ts';
 import { checkImages, imagesOf, pairOf, type Size, type WindowSizes, windowsOver } from './images.ts';
-import { initialise, refuseBiasInit, type WithBias, type WithoutBias } from './init.ts';
+import { initialise, type PerhapsBias, refuseBiasInit, type WithBias, type WithoutBias } from './init.ts';
 import {
   asFloat,
   checkSize,
@@ -49,7 +49,7 @@ type WindowOptions = (Padded | SameSize) & {
 };
 
 /** Options of `conv2d`, as PyTorch's. */
-export type Conv2dOptions = WindowOptions & (WithBias | WithoutBias);
+export type Conv2dOptions = WindowOptions & (WithBias | PerhapsBias);
 
 /** A convolution's parameters, and how its windows move. */
 interface Convolution {
@@ -74,8 +74,14 @@ export function conv2d(
   inChannels: number,
   outChannels: number,
   kernelSize: Size,
-  options?: Conv2dOptions,
+  options?: WindowOptions & WithBias,
 ): Layer<'weight' | 'bias', never>;
+export function conv2d(
+  inChannels: number,
+  outChannels: number,
+  kernelSize: Size,
+  options: Conv2dOptions,
+): Layer<string, never>;
 export function conv2d(
   inChannels: number,
   outChannels: number,

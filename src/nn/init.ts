@@ -46,11 +46,16 @@ export interface WithBias {
   readonly init?: { readonly weight?: Initializer | undefined; readonly bias?: Initializer | undefined };
 }
 
-/** What a layer without a bias is told of its weight. */
-export interface WithoutBias {
-  readonly bias: false;
+/** What a layer is told that has a bias or not, as a variable says. */
+export interface PerhapsBias {
+  readonly bias: boolean;
   /** Other initial values, drawn after the layer's own: see `nn.init`. */
   readonly init?: { readonly weight?: Initializer | undefined; readonly bias?: undefined };
+}
+
+/** What a layer without a bias is told. */
+export interface WithoutBias extends PerhapsBias {
+  readonly bias: false;
 }
 
 /** Throws a HeddleError `usage` for initial values of a bias that a layer does not have. */

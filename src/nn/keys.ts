@@ -42,7 +42,9 @@ type Names<Layers extends Named> = Layers extends readonly Layer[]
   ? number extends Layers['length']
     ? string // nobody knows how many there are
     : keyof Layers & `${number}`
-  : keyof Layers & string;
+  : keyof Layers extends string
+    ? keyof Layers
+    : string; // numbers have come among the names
 
 /** The layer that holds these, whose keys begin with their names. */
 export type LayerOf<Layers extends Named> =

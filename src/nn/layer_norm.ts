@@ -22,7 +22,11 @@ export function layerNorm(
   features: number,
   options: LayerNormOptions & { readonly affine: false },
 ): Layer<never, never>;
-export function layerNorm(features: number, options?: LayerNormOptions): Layer<'weight' | 'bias', never>;
+export function layerNorm(
+  features: number,
+  options?: LayerNormOptions & { readonly affine?: true },
+): Layer<'weight' | 'bias', never>;
+export function layerNorm(features: number, options: LayerNormOptions): Layer<string, never>;
 export function layerNorm(features: number, options: LayerNormOptions = {}): Layer<'weight' | 'bias', never> {
   const { eps = 1e-5, affine: isAffine = true } = options;
   checkSize('nn.layerNorm: features', features);

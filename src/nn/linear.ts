@@ -6,7 +6,7 @@ import { matmul } from '../ops/matmul.ts';
 import { reluBackward } from '../ops/relu_backward.ts';
 import { defaultGenerator } from '../random/generator.ts';
 import { linearInit } from '../random/init.ts';
-import { initialise, refuseBiasInit, type WithBias, type WithoutBias } from './init.ts';
+import { initialise, type PerhapsBias, refuseBiasInit, type WithBias, type WithoutBias } from './init.ts';
 import {
   asFloat,
   checkSize,
@@ -25,7 +25,7 @@ import {
 import { weightGradient } from './weight_gradient.ts';
 
 /** What a linear layer may be told. */
-export type LinearOptions = WithBias | WithoutBias;
+export type LinearOptions = WithBias | PerhapsBias;
 
 /**
  * A fully connected layer: rows of `inFeatures` become rows of `outFeatures`. Draws its initial values from the default
@@ -37,8 +37,9 @@ export function linear(inFeatures: number, outFeatures: number, options: Without
 export function linear(
   inFeatures: number,
   outFeatures: number,
-  options?: LinearOptions,
+  options?: WithBias,
 ): Layer<'weight' | 'bias', never>;
+export function linear(inFeatures: number, outFeatures: number, options: LinearOptions): Layer<string, never>;
 export function linear(
   inFeatures: number,
   outFeatures: number,

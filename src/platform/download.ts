@@ -91,6 +91,7 @@ export async function downloadFile(
       await part.kept?.close();
     }
   }
+  options.signal?.throwIfAborted();
   throw new HeddleError(
     'data',
     `cannot download ${entry.name}.gz (${reasons.join('; ') || 'no mirror to ask'})`,
@@ -115,8 +116,9 @@ async function fetchWhole(
 }
 
 /** Waits; throws the signal's reason as soon as there is one. */
-function pauseFor(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
+async function pauseFor(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  signal?.throwIfAborted(); // it would not tell again
+  await new Promise<void>((resolve, reject) => {
     const timer = setTimeout(done, ms);
     function done() {
       clearTimeout(timer);

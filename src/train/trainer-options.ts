@@ -50,7 +50,10 @@ interface JobOptions<Parameters extends string, Buffers extends string, Prefix e
   readonly keepGradients?: boolean;
   /** Put in front of every parameter's key, e.g. `linear_relu_stack.`. */
   readonly prefix?: Prefix;
-  /** Parameters that keep their values: no gradient is made for them. */
+  /**
+   * Parameters that keep their values: no gradient is made for them. A list holds keys that the model's type knows; for one
+   * that is made at run time, give a function.
+   */
   readonly frozen?: FrozenKeys<NoInfer<`${Prefix}${Parameters}`>>;
   /** What dropout draws from: a whole number below 2³². Default: the default generator's seed, see `manualSeed`. */
   readonly seed?: number;

@@ -50,7 +50,8 @@ export interface Trainer<Parameters extends string = never, Buffers extends stri
   readonly epochs: number;
   /**
    * Trains for some epochs; yields events as they happen. At its `epoch` and `checkpoint` events the trainer is at rest, and
-   * may be asked to `evaluate`, or for `losses` and `logits`. Throws `diverged` when a loss, gradient or parameter is not finite.
+   * may be asked to `evaluate`, or for `losses` and `logits`; of a loader with a generator of its own, where orders to come
+   * must not change: an epoch of another draws from the default one. Throws `diverged` when a loss, gradient or parameter is not finite.
    */
   fit(train: DataLoader, options: FitOptions): AsyncGenerator<TrainEvent, void, void>;
   /** Loss, accuracy and confusion counts over a loader's data; the weights stay as they are. */
@@ -220,6 +221,10 @@ export async function createTrainer<
     session.scheduler.runNow(planOf(session));
     course.draws++;
   };
+  /** Returns once nobody looks, at once where nobody does. */
+  const looked = async () => {
+    while (state === 'looking') await look;
+  };
   const readBack = async (arena: 'value' | 'gradient') => {
     alive();
     const tensors = await arenas.readBack(arena);
@@ -243,14 +248,13 @@ export async function createTrainer<
         if (fitOptions.validate !== undefined) await sessionFor(fitOptions.validate);
         usedUp = stepUsesGradientsUp(job);
         for await (const event of trainEpochs(session, optimizer, train, fitOptions, sessionFor, course)) {
-          const rests = event.type === 'epoch' || event.type === 'checkpoint';
-          if (rests) state = 'at rest';
+          if (event.type === 'epoch' || event.type === 'checkpoint') state = 'at rest';
           yield event;
-          if (rests) await look;
+          await looked();
           state = 'training';
         }
       } finally {
-        await look;
+        await looked();
         state = 'idle';
       }
     },

@@ -97,6 +97,15 @@ test('who is told of an epoch finds its weights, and the log has it', async () =
   expect(found).toEqual(['after 3, logged epoch 1', 'after 6, logged epoch 2']);
 });
 
+test('an epoch is told of before what is done behind it, which may fail', async () => {
+  const { seen, sink } = recorder();
+  const lost = new HeddleError('device-lost', 'gone');
+  const { run, file } = setUp({ epochs: 2 }, sink, { onEpoch: () => Promise.reject(lost) });
+  await expect(run()).rejects.toBe(lost);
+  expect(seen.map(({ type }) => type).join(' ')).toBe('step step step epoch');
+  expect(file('last.safetensors')).toBe('after 3');
+});
+
 test('the best epoch, and the last ones that were asked for, are kept beside the last', async () => {
   const { file, folder, run, standing } = setUp(
     { epochs: 4, accuracies: [0.5, 0.7, 0.6, 0.7] },

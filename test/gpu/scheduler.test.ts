@@ -1,5 +1,5 @@
-// What the scheduler promises about API calls: after warm-up nothing is created, and a chunk of steps costs at most two
-// writes and one submit; the order of results; bounded run-ahead.
+// What the scheduler promises about API calls: after warm-up nothing is created, and a chunk of short steps costs at
+// most two writes and one submit; the order of results; bounded run-ahead.
 
 import { describe, expect, it, vi } from 'vitest';
 import { dataLoader, fromArrays, manualSeed, nn, optim } from '../../src/index.ts';

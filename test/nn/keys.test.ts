@@ -55,6 +55,27 @@ describe('keys of a model', () => {
     expect(namedParameters(mixed).map(([key]) => key)).toEqual(['1.weight', '1.bias', '2.weight', '2.bias']);
   });
 
+  it('are any where options leave open whether there is a bias', () => {
+    const bias = Math.random() < 2;
+    const affine = bias;
+    const layers = [
+      nn.linear(2, 2, { bias }),
+      nn.conv2d(1, 1, 1, { bias }),
+      nn.batchNorm1d(2, { affine }),
+      nn.layerNorm(2, { affine }),
+    ] as const;
+    expectTypeOf<nn.ParameterKeys<(typeof layers)[0]>>().toEqualTypeOf<string>();
+    expectTypeOf<nn.ParameterKeys<(typeof layers)[1]>>().toEqualTypeOf<string>();
+    expectTypeOf<nn.ParameterKeys<(typeof layers)[2]>>().toEqualTypeOf<string>();
+    expectTypeOf<nn.ParameterKeys<(typeof layers)[3]>>().toEqualTypeOf<string>();
+    expectTypeOf<nn.BufferKeys<(typeof layers)[2]>>().toEqualTypeOf<
+      'running_mean' | 'running_var' | 'num_batches_tracked'
+    >();
+    for (const layer of layers) expect(layer.parameters).toHaveLength(2);
+    const numbered = nn.sequential({ 0: nn.linear(2, 2) });
+    expectTypeOf<nn.ParameterKeys<typeof numbered>>().toEqualTypeOf<string>();
+  });
+
   it('are none where a layer has no parameters', () => {
     for (const layer of [nn.relu(), nn.flatten(), nn.dropout(), nn.maxPool2d(2), nn.gelu(), nn.softmax()]) {
       expectTypeOf<nn.ParameterKeys<typeof layer>>().toBeNever();

@@ -39,7 +39,7 @@ function makeLayer(spec: Spec): { layer: Layer; host: HostLayer } {
   };
   if (spec === 'relu') return of(nn.relu());
   if (spec === 'flatten') return of(nn.flatten());
-  if ('conv' in spec) return of(nn.conv2d(...spec.conv));
+  if ('conv' in spec) return of(nn.conv2d(spec.conv[0], spec.conv[1], spec.conv[2], spec.conv[3] ?? {}));
   if ('maxPool' in spec) return of(nn.maxPool2d(...spec.maxPool));
   if ('avgPool' in spec) return of(nn.avgPool2d(...spec.avgPool));
   if ('linear' in spec) return of(nn.linear(...spec.linear));

@@ -12,6 +12,7 @@ const { GPUDevice, GPUQueue } = globals as {
 };
 
 let device: GPUDevice | undefined;
+let lost: GPUDevice | undefined; // takes no more submits
 let submits = 0;
 const { createCommandEncoder } = GPUDevice.prototype;
 GPUDevice.prototype.createCommandEncoder = function (...options) {
@@ -20,8 +21,12 @@ GPUDevice.prototype.createCommandEncoder = function (...options) {
 };
 const { submit } = GPUQueue.prototype;
 GPUQueue.prototype.submit = function (buffers) {
+  if (lost !== undefined && device === lost) return;
   submits++;
-  if (lose.includes(submits)) device?.destroy();
+  if (lose.includes(submits)) {
+    lost = device;
+    lost?.destroy();
+  }
   // A buffer of a usage that does not exist together is what a validation layer refuses.
   if (submits === refuse) device?.createBuffer({ label: 'linear.backward', size: 16, usage: 1 | 128 });
   return submit.call(this, buffers);

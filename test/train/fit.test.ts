@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import {
+  createGenerator,
   type Dataset,
   dataLoader,
   fromArrays,
@@ -214,12 +215,13 @@ describe('refuses', () => {
   });
 
   it('two loops at once, but for looking at data where a fit rests', async () => {
-    const data = dataLoader(smallSet(32), { batchSize: 8 });
+    const shuffled = () => dataLoader(smallSet(32), { batchSize: 8, shuffle: true });
+    const data = dataLoader(smallSet(32), { batchSize: 8, generator: createGenerator(0) });
     const control = await smallTrainer();
-    for await (const _ of control.fit(data, { epochs: 2 }));
+    for await (const _ of control.fit(shuffled(), { epochs: 2, validate: data }));
     const trainer = await smallTrainer();
     let looks = 0;
-    for await (const event of trainer.fit(data, { epochs: 2, validate: data, checkpointEvery: 2 })) {
+    for await (const event of trainer.fit(shuffled(), { epochs: 2, validate: data, checkpointEvery: 2 })) {
       const evaluation = trainer.evaluate(data);
       if (event.type !== 'epoch' && event.type !== 'checkpoint') {
         await expect(evaluation).rejects.toThrow('this trainer is busy');
@@ -235,6 +237,22 @@ describe('refuses', () => {
     expect(looks).toBe(4);
     expect(await trainer.parameters()).toEqual(await control.parameters());
     for (const one of [trainer, control]) one.destroy();
+  });
+
+  it('nobody, once a fit that was looked at has been left', async () => {
+    const trainer = await smallTrainer();
+    const data = dataLoader(smallSet(32), { batchSize: 8 });
+    const events = trainer.fit(data, { epochs: 2 });
+    let event = (await events.next()).value;
+    while (event !== undefined && event.type !== 'epoch') event = (await events.next()).value;
+    const look = trainer.evaluate(data);
+    const left = events.return();
+    await expect(trainer.logits(data)).rejects.toThrow('this trainer is busy');
+    await left;
+    await expect(look).resolves.toMatchObject({ accuracy: expect.any(Number) });
+    await expect(trainer.evaluate(data)).resolves.toBeDefined();
+    trainer.zeroGrad(); // nothing is left that is busy
+    trainer.destroy();
   });
 
   it('what a signal ends', async () => {
