@@ -49,9 +49,10 @@ export interface Trainer<Parameters extends string = never, Buffers extends stri
   /** Epochs that `fit` has done, validation included. */
   readonly epochs: number;
   /**
-   * Trains for some epochs; yields events as they happen. At its `epoch` and `checkpoint` events the trainer is at rest, and
-   * may be asked to `evaluate`, or for `losses` and `logits`; of a loader with a generator of its own, where orders to come
-   * must not change: an epoch of another draws from the default one. Throws `diverged` when a loss, gradient or parameter is not finite.
+   * Trains for some epochs; yields events as they happen. At its `epoch` and `checkpoint` events the trainer is at rest:
+   * `evaluate`, `losses` and `logits` may be called. Give their loader a generator of its own: another one's epoch draws
+   * from the default generator, and a shuffled training then goes on in another order. Throws `diverged` when a loss,
+   * gradient or parameter is not finite.
    */
   fit(train: DataLoader, options: FitOptions): AsyncGenerator<TrainEvent, void, void>;
   /** Loss, accuracy and confusion counts over a loader's data; the weights stay as they are. */
@@ -221,10 +222,7 @@ export async function createTrainer<
     session.scheduler.runNow(planOf(session));
     course.draws++;
   };
-  /** Returns once nobody looks, at once where nobody does. */
-  const looked = async () => {
-    while (state === 'looking') await look;
-  };
+  const isLooked = () => state === 'looking';
   const readBack = async (arena: 'value' | 'gradient') => {
     alive();
     const tensors = await arenas.readBack(arena);
@@ -250,11 +248,11 @@ export async function createTrainer<
         for await (const event of trainEpochs(session, optimizer, train, fitOptions, sessionFor, course)) {
           if (event.type === 'epoch' || event.type === 'checkpoint') state = 'at rest';
           yield event;
-          await looked();
+          while (isLooked()) await look; // without an await where nobody looks: somebody might begin in it
           state = 'training';
         }
       } finally {
-        await looked();
+        while (isLooked()) await look;
         state = 'idle';
       }
     },

@@ -245,6 +245,13 @@ describe('refuses', () => {
     const events = trainer.fit(data, { epochs: 2 });
     let event = (await events.next()).value;
     while (event !== undefined && event.type !== 'epoch') event = (await events.next()).value;
+    let next = events.next();
+    await expect(trainer.evaluate(data), 'it goes on already').rejects.toThrow('this trainer is busy');
+    event = (await next).value;
+    while (event !== undefined && event.type !== 'epoch') {
+      next = events.next();
+      event = (await next).value;
+    }
     const look = trainer.evaluate(data);
     const left = events.return();
     await expect(trainer.logits(data)).rejects.toThrow('this trainer is busy');
