@@ -23,6 +23,12 @@ interface TraceEvent {
   readonly args?: { readonly name?: string };
 }
 
+/** What the page saw of itself, in ms: tasks of more than 50, and the time from each frame to the next. */
+interface Found {
+  readonly long: readonly { readonly start: number; readonly duration: number }[];
+  readonly gaps: readonly number[];
+}
+
 /** In front of the worker's script: tells the console of each submit, by its label, how long after the one before it was done. */
 const watchSubmits = `{
   const { finish } = GPUCommandEncoder.prototype;
@@ -76,10 +82,10 @@ try {
   await page.goto(`${server.url}#${settings}`);
   await page.evaluate('globalThis.__name = (one) => one'); // tsx names functions by it
   await page.evaluate(() => {
-    const found = { long: [] as number[], gaps: [] as number[] };
+    const found = { long: [] as { start: number; duration: number }[], gaps: [] as number[] };
     Object.assign(globalThis, { found });
     new PerformanceObserver((list) => {
-      for (const { duration } of list.getEntries()) found.long.push(duration);
+      for (const { startTime: start, duration } of list.getEntries()) found.long.push({ start, duration });
     }).observe({ type: 'longtask' });
     let last = performance.now();
     const frame = (now: number) => {
@@ -93,11 +99,10 @@ try {
   await browser.startTracing(page, { categories });
   await page.getByRole('button', { name: 'Start', exact: true }).click();
   await page.locator('.status.training').waitFor({ timeout: 120_000 });
+  const begun = Number(await page.evaluate('performance.now()'));
   const load = loadavg()[0]?.toFixed(1);
   await page.waitForTimeout(1000 * Number(seconds));
-  const { long, gaps } = await page.evaluate(
-    () => (globalThis as unknown as { found: { readonly long: number[]; readonly gaps: number[] } }).found,
-  );
+  const { long, gaps } = await page.evaluate(() => (globalThis as unknown as { found: Found }).found);
   const told = await page.locator('.stat.progress').textContent();
   const trace = await browser.stopTracing();
   if (file !== undefined) writeFileSync(file, trace);
@@ -123,7 +128,9 @@ try {
   console.log(`${seconds} s of ${settings}: ${told}`);
   console.log(`load average ${load} when training began, ${loadavg()[0]?.toFixed(1)} at the end`);
   console.log(`pauses between frames: ${spread(gaps)}`);
-  console.log(`long tasks, as the page sees them: ${spread(long)}`);
+  const tasksOf = (some: typeof long) => spread(some.map(({ duration }) => duration));
+  console.log(`long tasks before training began: ${tasksOf(long.filter(({ start }) => start < begun))}`);
+  console.log(`long tasks since: ${tasksOf(long.filter(({ start }) => start >= begun))}`);
   console.log(`tasks by CPU time: ${spread(tasks.map(({ tdur = 0 }) => tdur / 1000))}`);
   console.log('the most by CPU time, and what is in them:');
   print('tdur');

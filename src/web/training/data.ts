@@ -83,14 +83,13 @@ export function createDataRoom(
       const data = fetchBoth(dataset, ending.signal);
       last = { dataset, data };
       loading = ending;
-      const settled = (failed: boolean) => {
-        if (loading === ending) loading = undefined;
-        if (failed && last?.data === data) last = undefined;
-      };
-      data.then(
-        () => settled(false),
-        () => settled(true),
-      );
+      data
+        .catch(() => {
+          if (last?.data === data) last = undefined;
+        })
+        .finally(() => {
+          if (loading === ending) loading = undefined;
+        });
       return data;
     },
     async drop(dataset, files) {
