@@ -1,5 +1,5 @@
 // C = A·B, optionally + bias, ReLU, a ReLU mask, added to what C holds, or taken from it as an SGD step; and the sums of
-// op(A)'s rows. Operands, shapes and constants as in matmul.wgsl; n must be even.
+// op(A)'s rows. Operands, shapes and constants as in matmul.wgsl.
 // The core for software adapters, where a load costs dozens of multiply-adds and a barrier a hundred: no workgroup memory,
 // one workgroup = one subgroup = ROWS rows × 4·QUADS·LANES columns; a lane owns 4·QUADS columns, every A value is loaded
 // by one lane and reaches the others by a shuffle. Needs a subgroup size of exactly LANES.
@@ -27,12 +27,14 @@ struct Step {
 
 @group(0) @binding(0) var<storage, read> a: array<vec2u>;
 @group(0) @binding(1) var<storage, read> b: array<vec2u>;
-@group(0) @binding(2) var<storage, read> bias_or_mask: array<vec2f>;
-@group(0) @binding(3) var<storage, read_write> c: array<vec2f>;
+@group(0) @binding(2) var<storage, read> bias_or_mask: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> row_sums: array<f32>;
 @group(0) @binding(5) var<storage, read_write> loss: array<atomic<u32>>; // bits of f32s
 @group(0) @binding(6) var<uniform> step: Step;
 @group(0) @binding(7) var<uniform> params: Params;
+@group(0) @binding(8) var<storage, read> a_fours: array<vec4u>; // A instead of a, where four elements come with one load
+@group(0) @binding(9) var<storage, read> b_fours: array<vec4u>; // likewise B
 
 const LANES = 8u;
 const ROWS = 64u; // of C, a workgroup
@@ -44,6 +46,7 @@ const A_U8 = false;
 const B_U8 = false;
 const A_VECTOR = false; // elements lie so that two along k, or four along m, come with one load
 const B_VECTOR = false; // likewise two along k, or four along n
+const C_VECTOR = false; // likewise four along n of C, its mask and the bias
 const K_TAIL = true;    // k is no multiple of DEPTH
 const BIAS = false;
 const RELU = false;
@@ -94,16 +97,16 @@ fn b_pair(i: u32) -> vec2f {
 // Four of them, from element i, a multiple of four.
 fn a_four(i: u32) -> vec4f {
   if (A_U8) {
-    return unpack4x8unorm(a[i / 8u][i / 4u % 2u]);
+    return unpack4x8unorm(a_fours[i / 16u][i / 4u % 4u]);
   }
-  return vec4f(bitcast<vec2f>(a[i / 2u]), bitcast<vec2f>(a[i / 2u + 1u]));
+  return bitcast<vec4f>(a_fours[i / 4u]);
 }
 
 fn b_four(i: u32) -> vec4f {
   if (B_U8) {
-    return unpack4x8unorm(b[i / 8u][i / 4u % 2u]);
+    return unpack4x8unorm(b_fours[i / 16u][i / 4u % 4u]);
   }
-  return vec4f(bitcast<vec2f>(b[i / 2u]), bitcast<vec2f>(b[i / 2u + 1u]));
+  return bitcast<vec4f>(b_fours[i / 4u]);
 }
 
 // k, or the last one from which `count` elements can be loaded.
@@ -133,12 +136,12 @@ fn a_along_k(row: u32, k: u32) -> vec2f {
 fn a_along_m(k: u32, row: u32) -> vec4f {
   let start = within_k(k, 1u) * params.m;
   var four: vec4f;
-  if (A_VECTOR) {
-    four = a_four(start + min(row, params.m - 4u));
-  } else {
+  if (!A_VECTOR) {
     let last = params.m - 1u;
     four = vec4f(a_word(start + min(row, last)), a_word(start + min(row + 1u, last)),
                  a_word(start + min(row + 2u, last)), a_word(start + min(row + 3u, last)));
+  } else {
+    four = a_four(start + min(row, params.m - 4u));
   }
   if (K_TAIL) {
     return select(vec4f(), four, k < params.k);
@@ -159,12 +162,12 @@ fn b_along_k(column: u32, k: u32) -> vec2f {
 fn b_along_n(k: u32, column: u32) -> vec4f {
   let start = within_k(k, 1u) * params.n;
   var four: vec4f;
-  if (B_VECTOR) {
-    four = b_four(start + min(column, params.n - 4u));
-  } else {
+  if (!B_VECTOR) {
     let last = params.n - 1u;
     four = vec4f(b_word(start + min(column, last)), b_word(start + min(column + 1u, last)),
                  b_word(start + min(column + 2u, last)), b_word(start + min(column + 3u, last)));
+  } else {
+    four = b_four(start + min(column, params.n - 4u));
   }
   if (K_TAIL) {
     return select(vec4f(), four, k < params.k);
@@ -185,38 +188,76 @@ fn from_lane(x: f32, lane: u32) -> f32 {
   }
 }
 
-// The larger of the two's exponents, as bits.
-fn exponent(pair: vec2f) -> u32 {
-  let bits = bitcast<vec2u>(pair) & vec2u(EXPONENT);
-  return max(bits.x, bits.y);
+// The largest of the four's exponents, as bits.
+fn exponent(four: vec4f) -> u32 {
+  let bits = bitcast<vec4u>(four) & vec4u(EXPONENT);
+  return max(max(bits.x, bits.y), max(bits.z, bits.w));
 }
 
-// Stores two neighbours of C; returns the largest exponent among what SGD read and wrote.
-fn epilogue(sum: vec2f, part: u32, row: u32, column: u32) -> u32 {
+fn c_word(i: u32) -> f32 {
+  return c[i / 4u][i % 4u];
+}
+
+// Four neighbours of C from element i. Where they do not come with one load, the last ones may be of another row.
+fn c_four(i: u32) -> vec4f {
+  if (C_VECTOR) {
+    return c[i / 4u];
+  }
+  return vec4f(c_word(i), c_word(i + 1u), c_word(i + 2u), c_word(i + 3u));
+}
+
+fn bias_or_mask_word(i: u32) -> f32 {
+  return bias_or_mask[i / 4u][i % 4u];
+}
+
+fn bias_or_mask_four(i: u32) -> vec4f {
+  if (C_VECTOR) {
+    return bias_or_mask[i / 4u];
+  }
+  return vec4f(bias_or_mask_word(i), bias_or_mask_word(i + 1u), bias_or_mask_word(i + 2u), bias_or_mask_word(i + 3u));
+}
+
+// Stores those of four neighbours of C that are of this row.
+fn store(i: u32, four: vec4f, of_this_row: vec4<bool>) {
+  if (C_VECTOR) {
+    c[i / 4u] = four;
+    return;
+  }
+  for (var j = 0u; j < 4u; j++) {
+    if (of_this_row[j]) {
+      c[(i + j) / 4u][(i + j) % 4u] = four[j];
+    }
+  }
+}
+
+// Stores four neighbours of C; returns the largest exponent among what SGD read and wrote.
+fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> u32 {
   if (column >= params.n) {
     return 0u;
   }
-  let i = ((part * params.m + row) * params.n + column) / 2u;
+  let of_this_row = vec4u(column, column + 1u, column + 2u, column + 3u) < vec4u(params.n);
+  let i = (part * params.m + row) * params.n + column;
   var value = sum;
   if (BIAS) {
-    value += bias_or_mask[column / 2u];
+    value += bias_or_mask_four(column);
   }
   if (RELU) {
-    value = select(value, vec2f(), value <= vec2f());
+    value = select(value, vec4f(), value <= vec4f());
   }
   if (MASK) {
-    value = select(value, vec2f(), bias_or_mask[i] <= vec2f());
+    value = select(value, vec4f(), bias_or_mask_four(i) <= vec4f());
   }
   if (SGD) {
-    let before = c[i];
+    value = select(vec4f(), value, of_this_row);
+    let before = select(vec4f(), c_four(i), of_this_row);
     let after = before - step.lr * value;
-    c[i] = after;
+    store(i, after, of_this_row);
     return max(exponent(value), max(exponent(before), exponent(after)));
   }
   if (params.accumulate != 0u) {
-    value += c[i];
+    value += c_four(i);
   }
-  c[i] = value;
+  store(i, value, of_this_row);
   return 0u;
 }
 
@@ -230,7 +271,7 @@ fn epilogue_row(sum: f32, part: u32, row: u32) -> u32 {
     let before = row_sums[i];
     let after = before - step.lr * sum;
     row_sums[i] = after;
-    return max(exponent(vec2f(sum, before)), exponent(vec2f(after)));
+    return exponent(vec4f(sum, before, after, 0.0));
   }
   if (params.accumulate != 0u) {
     row_sums[i] += sum;
@@ -339,9 +380,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
   for (var i = 0u; i < rows; i++) {
     // unroll
     for (var q = 0u; q < QUADS; q++) {
-      let sum = sums[i * QUADS + q];
-      largest = max(largest, epilogue(sum.xy, tile.z, row + i, column + 4u * q));
-      largest = max(largest, epilogue(sum.zw, tile.z, row + i, column + 4u * q + 2u));
+      largest = max(largest, epilogue(sums[i * QUADS + q], tile.z, row + i, column + 4u * q));
     }
   }
   report(largest);

@@ -250,7 +250,12 @@ export const explanations: readonly Explanation[] = [
     at: /i < FOURS/,
     why: `one element past the tile, which lands in its last one before the strand whose that is writes it: ${race}`,
   },
-  { kernels: ['matmul_subgroup'], operators: ['never enter'], at: /[AB]_VECTOR/, why: sameNumbers },
+  {
+    kernels: ['matmul_subgroup'],
+    operators: ['never enter'],
+    at: /(?<=if \()[ABC]_VECTOR/,
+    why: sameNumbers,
+  },
   { kernels: ['matmul_subgroup'], operators: ['always enter'], at: /K_TAIL/, why: sameNumbers },
   {
     kernels: ['matmul_subgroup'],

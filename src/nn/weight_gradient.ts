@@ -5,8 +5,6 @@ import type { Recorder } from '../gpu/plan.ts';
 import { elementCount, type Tensor } from '../gpu/tensor.ts';
 import { columnSum } from '../ops/column_sum.ts';
 import { matmul } from '../ops/matmul.ts';
-import { matmulCore } from '../ops/matmul_variants.ts';
-import { transpose } from '../ops/transpose.ts';
 import { type ForwardContext, type Parameter, reshape } from './layer.ts';
 
 /** What a weight's gradient is made of. */
@@ -53,10 +51,7 @@ export function weightGradient(context: ForwardContext, gradient: WeightGradient
   }
   const [rows, out] = dy.shape as [number, number];
   const into = x.shape[1] as number;
-  const { device } = recorder;
-  // A core that cannot store rows of an odd length, but would be the faster one, makes the transpose of dW.
-  const turned = matmulCore(device, into) !== matmulCore(device, out) && into % 2 === 1;
-  const chunk = chunkOf(out, into, rows) ?? (turned ? 64 * Math.ceil(rows / 64) : undefined);
+  const chunk = chunkOf(out, into, rows);
   const product = { a: dy, aTransposed: true, b: x };
   if (chunk === undefined && update !== undefined) {
     matmul(recorder, {
@@ -71,8 +66,8 @@ export function weightGradient(context: ForwardContext, gradient: WeightGradient
   }
   const label = `${path}.backward.dweight`;
   const dweight = context.gradient(weight);
-  // One kernel makes both where it may, and where its rows are those of dY.
-  const together = fused && bias !== undefined && !turned;
+  // One kernel makes both where it may.
+  const together = fused && bias !== undefined;
   if (!together) biasGradient(context, of);
   if (chunk === undefined) {
     const rowSums = together ? { rowSums: context.gradient(bias) } : {};
@@ -80,11 +75,6 @@ export function weightGradient(context: ForwardContext, gradient: WeightGradient
     return;
   }
   const chunks = { label: `${label}.chunks`, chunk };
-  if (turned) {
-    const parts = matmul(recorder, { ...chunks, a: x, aTransposed: true, b: dy });
-    addUp(context, label, transpose(recorder, { label: `${label}.turned`, x: parts }), dweight);
-    return;
-  }
   if (!together) {
     addUp(context, label, matmul(recorder, { ...chunks, ...product }), dweight);
     return;

@@ -6,7 +6,6 @@ import type { Tensor } from '../gpu/tensor.ts';
 import { matmulSubgroup as subgroupKernel, matmul as tileKernel } from './kernels.generated.ts';
 import {
   allMatmulVariants,
-  canStore,
   type MatmulCore,
   type MatmulVariant,
   matmulKernelName,
@@ -183,8 +182,6 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     return variants.find(({ name }) => name === chosen) ?? (variants[0] as MatmulVariant);
   };
   const { core, constants } = options.variant ?? choose();
-  if (!canStore(core, n))
-    throw new HeddleError('usage', `${label}: the ${core} core cannot store rows of ${n}, an odd number`);
   if (core === 'tile') {
     const side = constants.TILE as number;
     recorder.dispatch(tileKernel, {
@@ -198,16 +195,23 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
   }
   const lanes = device.info.subgroupSize;
   const { ROWS, QUADS, DEPTH } = constants as Record<'ROWS' | 'QUADS' | 'DEPTH', number>;
+  const aVector = aTransposed ? m % 4 === 0 : k % 2 === 0;
+  const bVector = bTransposed ? k % 2 === 0 : n % 4 === 0;
+  const operands =
+    aTransposed && aVector ? { a: recorder.unused(), a_fours: a } : { a, a_fours: recorder.unused() };
+  const others =
+    !bTransposed && bVector ? { b: recorder.unused(), b_fours: b } : { b, b_fours: recorder.unused() };
   recorder.dispatch(subgroupKernel, {
     label,
-    bindings,
+    bindings: { ...bindings, ...operands, ...others },
     params: { ...params, zero: 0 },
     constants: {
       ...epilogue,
       LANES: lanes,
       ...constants,
-      A_VECTOR: aTransposed ? m % 4 === 0 : k % 2 === 0,
-      B_VECTOR: bTransposed ? k % 2 === 0 : n % 4 === 0,
+      A_VECTOR: aVector,
+      B_VECTOR: bVector,
+      C_VECTOR: n % 4 === 0,
       K_TAIL: k % DEPTH !== 0,
     },
     workgroups: grid(4 * QUADS * lanes, ROWS),

@@ -86,23 +86,17 @@ export function matmulCores(device: Device): readonly MatmulCore[] {
 export const matmulKernelName = (core: MatmulCore): KernelName =>
   core === 'tile' ? 'matmul' : 'matmul_subgroup';
 
-/** Whether a core can compute a C of n columns: the subgroup core stores two neighbours at a time. */
-export const canStore = (core: MatmulCore, n: number): boolean => core === 'tile' || n % 2 === 0;
-
-/** Cores for a C of n columns that are not to be avoided, best first. Throws a HeddleError `gpu` when none is left. */
-function coresFor(device: Device, n: number): readonly MatmulCore[] {
-  const cores = matmulCores(device).filter((core) => canStore(core, n));
+/** Cores that are not to be avoided, best first. Throws a HeddleError `gpu` when none is left. */
+function coresLeft(device: Device): readonly MatmulCore[] {
+  const cores = matmulCores(device);
   const left = cores.filter((core) => !device.avoided.has(matmulKernelName(core)));
   if (left.length > 0) return left;
   const names = cores.map(matmulKernelName).join(' and ');
   throw new HeddleError('gpu', `matmul: no kernel is left on this adapter: ${names} are to be avoided`);
 }
 
-/**
- * The core that `matmul` uses on this device for a C of n columns unless told otherwise. Throws a HeddleError when all are
- * to be avoided.
- */
-export const matmulCore = (device: Device, n: number): MatmulCore => coresFor(device, n)[0] as MatmulCore;
+/** The core that `matmul` uses on this device unless told otherwise. Throws a HeddleError when all are to be avoided. */
+export const matmulCore = (device: Device): MatmulCore => coresLeft(device)[0] as MatmulCore;
 
 /** Of a core, the variant that suits a shape. */
 export function variantOf(device: Device, core: MatmulCore, shape: MatmulShape): MatmulVariant {
@@ -118,7 +112,7 @@ export function variantOf(device: Device, core: MatmulCore, shape: MatmulShape):
 
 /** What this device can compute a shape with, its default first. Throws a HeddleError `gpu` when nothing is left. */
 export function matmulVariants(device: Device, shape: MatmulShape): readonly MatmulVariant[] {
-  const cores = coresFor(device, shape.n);
+  const cores = coresLeft(device);
   const preferred = variantOf(device, cores[0] as MatmulCore, shape);
   const others = allMatmulVariants.filter(
     ({ core, lanes, name }) =>

@@ -28,17 +28,19 @@ import { optimTrials } from './trials-optim.ts';
 
 function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
   const { m, n, k, accumulate, chunk } = params as Record<'m' | 'n' | 'k' | 'accumulate' | 'chunk', number>;
-  const operand = (name: string, most: number) => {
-    if (!isU8(name)) {
-      const data = whole(count(name), most);
-      return { data, values: data };
-    }
-    const data = Uint8Array.from(integers(count(name), 2), (bit) => 255 * bit); // 0 and 1 once scaled
-    return { data, values: Array.from(data, (v) => v / 255) };
+  // The subgroup core takes an operand by another binding where four of its elements come with one load.
+  const operand = (name: 'a' | 'b', size: number, fours: boolean, most: number) => {
+    const binding = fours ? `${name}_fours` : name;
+    const u8 = isU8(binding);
+    // Bytes are 0 and 1 once scaled.
+    const data = u8 ? Uint8Array.from(integers(size, 2), (bit) => 255 * bit) : whole(size, most);
+    const values = u8 ? Array.from(data, (v) => v / 255) : data;
+    return { u8, values, inputs: { [name]: nothing(4), [`${name}_fours`]: nothing(4), [binding]: data } };
   };
+  const a = operand('a', m * k, on('A_VECTOR') && on('A_TRANSPOSED'), largestTerm(k));
+  const b = operand('b', k * n, on('B_VECTOR') && !on('B_TRANSPOSED'), 3);
   // Scaled bytes may be a little off, and then partial sums round too: still far less than a whole number.
-  const share = isU8('a') || isU8('b') ? (reference.u8Error / reference.u + k + 4) / (4 * k) : 0;
-  const [a, b] = [operand('a', largestTerm(k)), operand('b', 3)];
+  const share = a.u8 || b.u8 ? (reference.u8Error / reference.u + k + 4) / (4 * k) : 0;
   const parts = Array.from(
     { length: Math.ceil(k / chunk) },
     (_, i) => [i * chunk, Math.min(k, (i + 1) * chunk)] as const,
@@ -60,8 +62,8 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
   });
   const rowsBefore = whole(parts.length * m, 2047);
   const inputs = {
-    a: a.data,
-    b: b.data,
+    ...a.inputs,
+    ...b.inputs,
     bias_or_mask: other,
     c: accumulate === 0 && !on('SGD') ? nothing(before.length) : before,
     row_sums: rowsBefore,

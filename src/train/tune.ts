@@ -52,16 +52,17 @@ const worthIt = 0.97;
 /** Records a described matmul again, by another variant, on tensors of its own. All of them are 0, and a step's lr too. */
 function recordAgain(recorder: Recorder, dispatch: DispatchDescription, variant: MatmulVariant): void {
   const on = (name: string) => dispatch.constants[name] === true;
-  const like = (name: string) => {
-    const found = dispatch.bindings.find((binding) => binding.name === name);
-    if (found === undefined) throw new HeddleError('gpu', `${dispatch.label} has no binding ${name}`);
+  const like = (...names: string[]) => {
+    const found = dispatch.bindings.find(({ name }) => names.includes(name));
+    if (found === undefined)
+      throw new HeddleError('gpu', `${dispatch.label} has no binding ${names.join(' or ')}`);
     return recorder.tensor(found.label, found.shape, found.dtype);
   };
   matmul(recorder, {
     label: `${dispatch.label} by ${variant.name}`,
-    a: like('a'),
+    a: like('a', 'a_fours'),
     aTransposed: on('A_TRANSPOSED'),
-    b: like('b'),
+    b: like('b', 'b_fours'),
     bTransposed: on('B_TRANSPOSED'),
     ...(on('BIAS') ? { bias: like('bias_or_mask') } : {}),
     ...(on('MASK') ? { mask: like('bias_or_mask') } : {}),

@@ -12,8 +12,8 @@ import { crossEntropy } from '../../src/ops/cross_entropy.ts';
 import { linearCrossEntropy } from '../../src/ops/linear_cross_entropy.ts';
 import { logSoftmax } from '../../src/ops/log_softmax.ts';
 import { logSoftmaxBackward } from '../../src/ops/log_softmax_backward.ts';
-import { type MatmulOptions, matmul as matmulOp } from '../../src/ops/matmul.ts';
-import { canStore, type MatmulCore, matmulCore } from '../../src/ops/matmul_variants.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { type MatmulCore, matmulCore } from '../../src/ops/matmul_variants.ts';
 import { meanLoss } from '../../src/ops/mean_loss.ts';
 import { nllLoss } from '../../src/ops/nll_loss.ts';
 import { nllLossBackward } from '../../src/ops/nll_loss_backward.ts';
@@ -125,14 +125,8 @@ function fusedLinear(r: Recorder, { x, w, b, dy }: LinearTensors, layer: Linear,
   };
 }
 
-/** By the core asked for, where it can store the result. */
-function matmul(r: Recorder, options: MatmulOptions & { core: MatmulCore }) {
-  const n = options.b.shape[options.bTransposed === true ? 0 : 1] as number;
-  return matmulOp(r, canStore(options.core, n) ? options : { ...options, core: 'tile' });
-}
-
 /** The cores that this device can run. */
-const cores = (): MatmulCore[] => (matmulCore(device(), 2) === 'subgroup' ? ['tile', 'subgroup'] : ['tile']);
+const cores = (): MatmulCore[] => (matmulCore(device()) === 'subgroup' ? ['tile', 'subgroup'] : ['tile']);
 
 describe('linear', () => {
   it.each(fixtures.linear)(

@@ -24,6 +24,7 @@ function matmulDispatch(
   const { TILE, LANES, ROWS, QUADS } = constants as Readonly<Record<string, number>>;
   const [rows, columns] =
     TILE === undefined ? [ROWS as number, 4 * (QUADS as number) * (LANES as number)] : [TILE, TILE];
+  const fours = (vector: string, transposed: boolean) => (on(vector) && transposed ? '_fours' : '');
   const binding = (name: string, shape: number[], isU8 = false): DispatchDescription['bindings'][0] => {
     const bytes = shape.reduce((a, b) => a * b, isU8 ? 1 : 4);
     return { name, label: name, shape, dtype: isU8 ? 'u8' : 'f32', bytes, access: 'read' };
@@ -35,8 +36,8 @@ function matmulDispatch(
     params: { m, n, k, accumulate, chunk: k, ...(TILE === undefined ? { zero: 0 } : {}) },
     workgroups: [Math.ceil(n / columns) + (on('ROW_SUMS') ? 1 : 0), Math.ceil(m / rows), 1],
     bindings: [
-      binding('a', on('A_TRANSPOSED') ? [k, m] : [m, k], on('A_U8')),
-      binding('b', on('B_TRANSPOSED') ? [n, k] : [k, n], on('B_U8')),
+      binding(`a${fours('A_VECTOR', on('A_TRANSPOSED'))}`, on('A_TRANSPOSED') ? [k, m] : [m, k], on('A_U8')),
+      binding(`b${fours('B_VECTOR', !on('B_TRANSPOSED'))}`, on('B_TRANSPOSED') ? [n, k] : [k, n], on('B_U8')),
       binding('bias_or_mask', on('MASK') ? [m, n] : [n]),
       binding('c', [m, n]),
       binding('row_sums', [m]),
@@ -49,10 +50,9 @@ function matmulDispatch(
 /** Sizes of about `near` that a variant may be given, as odd as it can take them: where it loads vectors, and k of a tail or of none. */
 function legalSizes(constants: ConstantValues, near: number): [number, number, number] {
   const multiple = 4 * Math.ceil(near / 4);
-  const { DEPTH, K_TAIL, A_TRANSPOSED, B_TRANSPOSED, A_VECTOR, B_VECTOR } = constants;
+  const { DEPTH, K_TAIL, A_TRANSPOSED, B_TRANSPOSED, A_VECTOR, B_VECTOR, C_VECTOR } = constants;
   const m = A_TRANSPOSED === true && A_VECTOR === true ? multiple : multiple + 1;
-  const pairs = DEPTH === undefined ? 1 : 2; // the subgroup core stores pairs
-  const n = B_TRANSPOSED !== true && B_VECTOR === true ? multiple : multiple + pairs;
+  const n = C_VECTOR === true || (B_TRANSPOSED !== true && B_VECTOR === true) ? multiple : multiple + 1;
   const even = (A_VECTOR === true && A_TRANSPOSED === false) || (B_VECTOR === true && B_TRANSPOSED === true);
   if (K_TAIL === false) return [m, n, Number(DEPTH) * Math.ceil(near / Number(DEPTH))];
   return [m, n, even ? 8 * Math.ceil(near / 8) + 2 : multiple + 3];

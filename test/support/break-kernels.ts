@@ -10,16 +10,16 @@ const faults = {
   'subgroup-bias': [
     [
       kernels.matmulSubgroup,
-      'value += bias_or_mask[column / 2u];',
-      'value += 1.01 * bias_or_mask[column / 2u];',
+      'value += bias_or_mask_four(column);',
+      'value += 1.01 * bias_or_mask_four(column);',
     ],
   ],
   /** Both cores do. */
   bias: [
     [
       kernels.matmulSubgroup,
-      'value += bias_or_mask[column / 2u];',
-      'value += 1.01 * bias_or_mask[column / 2u];',
+      'value += bias_or_mask_four(column);',
+      'value += 1.01 * bias_or_mask_four(column);',
     ],
     [kernels.matmul, 'value += bias_or_mask[column];', 'value += 1.01 * bias_or_mask[column];'],
   ],

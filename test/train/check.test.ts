@@ -122,7 +122,7 @@ describe('checkModel', () => {
   it.for(broken)(
     'finds the fault $fault, names the kernel and the way around it',
     async ({ fault, wrong, choice, layers = singleLayer }, context) => {
-      if (matmulCore(device(), 2) !== 'subgroup') return context.skip(); // these faults are about it
+      if (matmulCore(device()) !== 'subgroup') return context.skip(); // these faults are about it
       const right = await losses(device(), layers, fast);
       const restore = breakKernels(fault);
       const own = await openDevice(); // pipelines are kept by name: a broken kernel needs a device of its own
@@ -170,8 +170,8 @@ it('a device that is lost on the way says nothing of the kernels', async () => {
 
 it('withoutKernels keeps launchers from what is avoided, and says when nothing is left', () => {
   const [first] = matmulCores(device());
-  expect(matmulCore(withoutKernels(device(), ['matmul_subgroup']), 2)).toBe('tile');
+  expect(matmulCore(withoutKernels(device(), ['matmul_subgroup']))).toBe('tile');
   const none = withoutKernels(withoutKernels(device(), ['matmul_subgroup']), ['matmul']);
-  expect(() => matmulCore(none, 2)).toThrow('no kernel is left on this adapter');
-  expect(matmulCore(device(), 2)).toBe(first);
+  expect(() => matmulCore(none)).toThrow('no kernel is left on this adapter');
+  expect(matmulCore(device())).toBe(first);
 });
