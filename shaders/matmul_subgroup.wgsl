@@ -29,7 +29,7 @@ struct Step {
 @group(0) @binding(1) var<storage, read> b: array<vec2u>;
 @group(0) @binding(2) var<storage, read> bias_or_mask: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> row_sums: array<f32>;
+@group(0) @binding(4) var<storage, read_write> row_sums_or_transpose: array<f32>;
 @group(0) @binding(5) var<storage, read_write> loss: array<atomic<u32>>; // bits of f32s
 @group(0) @binding(6) var<uniform> step: Step;
 @group(0) @binding(7) var<uniform> params: Params;
@@ -52,7 +52,8 @@ const BIAS = false;
 const RELU = false;
 const MASK = false;
 const ROW_SUMS = false; // a further column of workgroups sums A's rows; A must be transposed
-const SGD = false;      // C and row_sums hold parameters: -= step.lr · (what would be stored)
+const TRANSPOSE = false; // C is stored transposed, too
+const SGD = false;      // C and the row sums are parameters: -= step.lr · (what would be stored)
 
 const GROUPS = ROWS / LANES;                // rows of a tile, as many at a time as there are lanes
 const A_PAIRS = ROWS * DEPTH / 2u / LANES;  // loads of A an iteration, two elements a lane,
@@ -258,6 +259,13 @@ fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> u32 {
     value += c_four(i);
   }
   store(i, value, of_this_row);
+  if (TRANSPOSE) {
+    for (var j = 0u; j < 4u; j++) {
+      if (C_VECTOR || of_this_row[j]) {
+        row_sums_or_transpose[(column + j) * params.m + row] = value[j];
+      }
+    }
+  }
   return 0u;
 }
 
@@ -268,15 +276,15 @@ fn epilogue_row(sum: f32, part: u32, row: u32) -> u32 {
   }
   let i = part * params.m + row;
   if (SGD) {
-    let before = row_sums[i];
+    let before = row_sums_or_transpose[i];
     let after = before - step.lr * sum;
-    row_sums[i] = after;
+    row_sums_or_transpose[i] = after;
     return exponent(vec4f(sum, before, after, 0.0));
   }
   if (params.accumulate != 0u) {
-    row_sums[i] += sum;
+    row_sums_or_transpose[i] += sum;
   } else {
-    row_sums[i] = sum;
+    row_sums_or_transpose[i] = sum;
   }
   return 0u;
 }

@@ -259,6 +259,13 @@ export const explanations: readonly Explanation[] = [
   { kernels: ['matmul_subgroup'], operators: ['always enter'], at: /K_TAIL/, why: sameNumbers },
   {
     kernels: ['matmul_subgroup'],
+    operators: ['drop condition'],
+    at: /SGD && largest/,
+    after: /^$/,
+    why: 'the largest exponent is 0 where there is no SGD step',
+  },
+  {
+    kernels: ['matmul_subgroup'],
     operators: ['change constant'],
     at: /(?<=(return|var largest =) )0u/,
     why: 'one bit below those of the exponent, which alone are looked at',

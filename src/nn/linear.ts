@@ -1,8 +1,11 @@
 // y = x·Wᵀ + b, https://pytorch.org/docs/stable/generated/torch.nn.Linear.html
 
 import { HeddleError } from '../errors.ts';
+import type { Recorder } from '../gpu/plan.ts';
+import type { Tensor } from '../gpu/tensor.ts';
 import { biasAdd } from '../ops/bias_add.ts';
 import { matmul } from '../ops/matmul.ts';
+import { prefersTransposed } from '../ops/matmul_variants.ts';
 import { reluBackward } from '../ops/relu_backward.ts';
 import { defaultGenerator } from '../random/generator.ts';
 import { linearInit } from '../random/init.ts';
@@ -115,7 +118,7 @@ function withLoss(
     return lossBehind(forward(context, x, path, weight, bias, false), head);
   }
   const { logits, pullback } = both;
-  return { logits, backward: () => backward(context, x, pullback().tensor, path, weight, bias) };
+  return { logits, backward: () => backward(context, x, pullback(), path, weight, bias) };
 }
 
 function plain(
@@ -135,7 +138,7 @@ function plain(
       : biasAdd(recorder, { label: `${path}.bias_add`, x: product, bias: context.value(bias) });
   return {
     y: { ...x, tensor: y, needsGradient: needsGradient(context, x, [weight, bias]), maskable: false },
-    pullback: (dy) => backward(context, x, dy.tensor, path, weight, bias),
+    pullback: (dy) => backward(context, x, dy, path, weight, bias),
   };
 }
 
@@ -159,14 +162,13 @@ function fused(
     ...(bias === undefined ? {} : { bias: context.value(bias) }),
     relu,
   });
+  const passesOn = needsGradient(context, x, [weight, bias]);
   return {
-    y: { ...x, tensor: y, needsGradient: needsGradient(context, x, [weight, bias]), maskable: relu },
+    y: { ...x, tensor: y, needsGradient: passesOn, maskable: relu, multiplies: x.needsGradient },
     pullback(dy) {
-      const dz =
-        relu && !dy.masked
-          ? reluBackward(recorder, { label: `${path}.backward.relu`, dy: dy.tensor, y })
-          : dy.tensor;
-      return backward(context, x, dz, path, weight, bias);
+      if (!relu || dy.masked) return backward(context, x, dy, path, weight, bias);
+      const dz = reluBackward(recorder, { label: `${path}.backward.relu`, dy: dy.tensor, y });
+      return backward(context, x, { tensor: dz, masked: true }, path, weight, bias);
     },
   };
 }
@@ -175,19 +177,31 @@ function fused(
 function backward(
   context: ForwardContext,
   x: Value,
-  dy: Gradient['tensor'],
+  dy: Gradient,
   path: string,
   weight: Parameter,
   bias: Parameter | undefined,
 ): Gradient | undefined {
   const dx = x.needsGradient
-    ? matmul(context.recorder, {
-        label: `${path}.backward.dx`,
-        a: dy,
-        b: context.value(weight),
-        ...(x.maskable ? { mask: x.tensor } : {}),
-      })
+    ? inputGradient(context.recorder, x, dy, path, context.value(weight))
     : undefined;
-  weightGradient(context, { path, dy, x: x.tensor, weight, bias });
-  return dx === undefined ? undefined : { tensor: dx, masked: x.maskable };
+  weightGradient(context, { path, dy: dy.tensor, x: x.tensor, weight, bias });
+  return dx;
+}
+
+function inputGradient(recorder: Recorder, x: Value, dy: Gradient, path: string, weight: Tensor): Gradient {
+  const label = `${path}.backward.dx`;
+  const [rows, into] = rowsOf(x.tensor);
+  const twin =
+    x.maskable && x.multiplies && prefersTransposed(recorder.device, into)
+      ? { transpose: recorder.tensor(`${label}.transpose`, [into, rows]) }
+      : {};
+  const tensor = matmul(recorder, {
+    label,
+    ...(dy.transpose === undefined ? { a: dy.tensor } : { a: dy.transpose, aTransposed: true }),
+    b: weight,
+    ...(x.maskable ? { mask: x.tensor } : {}),
+    ...twin,
+  });
+  return { tensor, masked: x.maskable, ...twin };
 }

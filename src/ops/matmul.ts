@@ -34,6 +34,8 @@ export interface MatmulOptions {
   readonly accumulate?: boolean;
   /** Of shape [m]: the sums of op(A)'s rows go here, added likewise. */
   readonly rowSums?: Tensor;
+  /** Of shape [n, m]: what `out` holds afterwards goes here, too, transposed. Not together with `rowSums`, `sgd` or `chunk`. */
+  readonly transpose?: Tensor;
   /**
    * An SGD step: `out` and `rowSums` hold parameters, from which step.lr · (what would be stored there) is taken. A value
    * that is not finite is reported in the step's slot of `losses`. Not together with `accumulate`.
@@ -70,6 +72,7 @@ const problemFlags = [
   'RELU',
   'ROW_SUMS',
   'SGD',
+  'TRANSPOSE',
 ] as const;
 
 /** Of a recorded matmul, its problem and the variant that was chosen for it; undefined for other dispatches. */
@@ -117,6 +120,7 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     relu = false,
     accumulate = false,
     rowSums,
+    transpose,
     sgd,
   } = options;
   const [m, k] = sides(a, aTransposed);
@@ -135,6 +139,8 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     throw new HeddleError('usage', `${label}: sgd takes the product as it is, without bias, relu or mask`);
   if (rowSums !== undefined && !aTransposed)
     throw new HeddleError('usage', `${label}: rowSums needs a transposed A`);
+  if (transpose !== undefined && (rowSums ?? sgd) !== undefined)
+    throw new HeddleError('usage', `${label}: transpose goes with neither rowSums nor sgd`);
   if (sgd !== undefined && accumulate)
     throw new HeddleError('usage', `${label}: sgd and accumulate exclude each other`);
   const { chunk = k } = options;
@@ -142,10 +148,10 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
   if (options.chunk !== undefined) {
     if (chunk % chunkStep !== 0)
       throw new HeddleError('usage', `${label}: a chunk of ${chunk}, expected a multiple of ${chunkStep}`);
-    if (relu || accumulate || (bias ?? mask ?? sgd) !== undefined)
+    if (relu || accumulate || (bias ?? mask ?? sgd ?? transpose) !== undefined)
       throw new HeddleError(
         'usage',
-        `${label}: a product in chunks takes no bias, relu, mask, sgd or accumulate`,
+        `${label}: a product in chunks takes no bias, relu, mask, sgd, accumulate or transpose`,
       );
   }
   const c = options.out ?? recorder.tensor(label, options.chunk === undefined ? [m, n] : [parts, m, n]);
@@ -154,7 +160,7 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     b,
     bias_or_mask: bias ?? mask ?? recorder.unused(),
     c,
-    row_sums: rowSums ?? recorder.unused(),
+    row_sums_or_transpose: rowSums ?? transpose ?? recorder.unused(),
     loss: sgd?.losses ?? recorder.unused(),
     step: sgd?.step ?? recorder.unused(),
   };
@@ -167,6 +173,7 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     MASK: mask !== undefined,
     RELU: relu,
     ROW_SUMS: rowSums !== undefined,
+    TRANSPOSE: transpose !== undefined,
     SGD: sgd !== undefined,
   };
   const params = { m, n, k, accumulate: accumulate ? 1 : 0, chunk };

@@ -66,7 +66,7 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
     ...b.inputs,
     bias_or_mask: other,
     c: accumulate === 0 && !on('SGD') ? nothing(before.length) : before,
-    row_sums: rowsBefore,
+    row_sums_or_transpose: on('TRANSPOSE') ? nothing(n * m) : rowsBefore,
     loss: new Float32Array(on('SGD') ? count('loss') : 1).fill(1), // stays, as long as all is finite
   };
   const loss = within(inputs.loss, 0);
@@ -75,11 +75,14 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
   const sums = on('ROW_SUMS')
     ? parts.flatMap(([from, to]) => reference.columnSum(a.values.slice(from * m, to * m), to - from, m))
     : undefined;
-  const row_sums = within(rowsBefore, 0).map((old, i) => {
+  const rowSums = within(rowsBefore, 0).map((old, i) => {
     const sum = sums?.[i];
     return sum === undefined ? old : { value: updated(old.value, sum.value), bound: share * sum.bound };
   });
-  if (!on('SGD')) return [{ inputs, expected: { c, row_sums, loss } }];
+  const row_sums_or_transpose = on('TRANSPOSE')
+    ? Array.from({ length: n * m }, (_, i) => c[(i % m) * n + Math.floor(i / m)] as Bounded)
+    : rowSums;
+  if (!on('SGD')) return [{ inputs, expected: { c, row_sums_or_transpose, loss } }];
 
   const step = { rows: 0, slot: inputs.loss.length - 1, lr };
   const after = product.map(({ value, bound }, i) => ({
@@ -88,7 +91,7 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
   }));
   const broken = before.with(m * n - 1, Number.POSITIVE_INFINITY);
   return [
-    { inputs, expected: { c: after, row_sums, loss }, step },
+    { inputs, expected: { c: after, row_sums_or_transpose, loss }, step },
     { inputs: { ...inputs, c: broken }, expected: { loss: loss.with(step.slot, nan) }, step },
   ];
 }

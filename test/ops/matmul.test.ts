@@ -117,6 +117,8 @@ const uses: Readonly<Record<string, Use>> = {
   'dW from u8, accumulated': { aTransposed: true, bU8: true, accumulate: true },
   'dW with the gradient of the bias': { aTransposed: true, rowSums: true },
   'dW from u8 with it, accumulated': { aTransposed: true, bU8: true, rowSums: true, accumulate: true },
+  'masked dX, and its transpose': { other: 'mask', transpose: true },
+  'dX and its transpose, accumulated': { transpose: true, accumulate: true },
   'everything at once': { other: 'mask', relu: true, accumulate: true },
 };
 
@@ -129,6 +131,7 @@ interface Use {
   readonly relu?: boolean;
   readonly accumulate?: boolean;
   readonly rowSums?: boolean;
+  readonly transpose?: boolean;
 }
 
 /** A use on random data of the given sizes; about a fifth of the mask's and of the operands' values are zeros. */
@@ -152,11 +155,13 @@ async function expectUse(core: MatmulCore, name: string, m: number, n: number, k
   const rowsBefore = floats(m, seed + 6);
   const inputs = { a: a.host, b: b.host, bias: f32(bias, n), mask: f32(mask, m, n), out: f32(before, m, n) };
   const rowInputs = { ...inputs, rows: f32(rowsBefore, m) };
-  const { c, rows } = await run(device(), rowInputs, (r, t) => {
+  const { c, rows, turned } = await run(device(), rowInputs, (r, t) => {
     const extra = other === undefined ? {} : other === 'bias' ? { bias: t.bias } : { mask: t.mask };
     const out = { ...(accumulate ? { out: t.out } : {}), ...(use.rowSums ? { rowSums: t.rows } : {}) };
+    const turned = r.tensor('turned', [n, m]);
     const options = { aTransposed, bTransposed, relu, accumulate, core };
-    return { c: matmul(r, { label: 'c', a: t.a, b: t.b, ...options, ...extra, ...out }), rows: t.rows };
+    const more = { ...extra, ...out, ...(use.transpose ? { transpose: turned } : {}) };
+    return { c: matmul(r, { label: 'c', a: t.a, b: t.b, ...options, ...more }), rows: t.rows, turned };
   });
   const product = reference.matmul(
     reference.matrix(a.values, m, k, aTransposed),
@@ -169,6 +174,7 @@ async function expectUse(core: MatmulCore, name: string, m: number, n: number, k
     return accumulate ? reference.plus(value, before[i] as number) : value;
   });
   expectWithin(`matmul ${core}, ${name}`, c, expected);
+  if (use.transpose) expect(turned).toEqual(transpose(c as Float32Array, m, n));
   const sums = reference.columnSum(a.values, k, m); // of A's rows: A is stored transposed
   const expectedRows = sums.map((sum, i) => reference.plus(sum, accumulate ? (rowsBefore[i] as number) : 0));
   const unchanged = reference.within(rowsBefore, 0);
@@ -284,7 +290,10 @@ it('refuses operands that do not fit, naming both', async () => {
 
 it.each([
   [{ chunk: 32 }, 'c: a chunk of 32, expected a multiple of 64'],
-  [{ chunk: 64, relu: true }, 'c: a product in chunks takes no bias, relu, mask, sgd or accumulate'],
+  [
+    { chunk: 64, relu: true },
+    'c: a product in chunks takes no bias, relu, mask, sgd, accumulate or transpose',
+  ],
   [{ chunk: 64, accumulate: true }, 'c: a product in chunks takes no'],
 ])('refuses chunks that it cannot sum over: %j', async (options, message) => {
   const work = run(device(), { a: f32(floats(6, 1), 2, 3), b: f32(floats(6, 1), 3, 2) }, (r, t) => ({

@@ -40,7 +40,7 @@ function matmulDispatch(
       binding(`b${fours('B_VECTOR', !on('B_TRANSPOSED'))}`, on('B_TRANSPOSED') ? [n, k] : [k, n], on('B_U8')),
       binding('bias_or_mask', on('MASK') ? [m, n] : [n]),
       binding('c', [m, n]),
-      binding('row_sums', [m]),
+      binding('row_sums_or_transpose', on('TRANSPOSE') ? [n, m] : [m]),
       binding('loss', [3]),
     ],
   };

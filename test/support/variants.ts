@@ -61,6 +61,10 @@ const rules: readonly { readonly reason: string; forbids(values: ConstantValues)
     reason: 'an SGD step takes the product as it is',
     forbids: (v) => v.SGD === true && (v.BIAS === true || v.RELU === true || v.MASK === true),
   },
+  {
+    reason: 'the sums of rows and the transpose share a binding; nobody has use for a transposed parameter',
+    forbids: (v) => v.TRANSPOSE === true && (v.ROW_SUMS === true || v.SGD === true),
+  },
 ];
 
 /** Values that are chosen together: one bool, or all the u32 constants of a kernel. */
