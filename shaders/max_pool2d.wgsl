@@ -2,6 +2,7 @@
 // index = y·width + x. A NaN is the largest of all, the last of them where there are several, as in
 // https://pytorch.org/docs/stable/generated/torch.nn.MaxPool2d.html. No window is all padding.
 //   x [images, height, width, channels], y and index [images, out_height, out_width, channels].
+// An invocation has one element of y, or with FOURS those of four neighbouring channels.
 
 struct Params {
   channels: u32,
@@ -18,24 +19,37 @@ struct Params {
   size: u32, // elements of y
 }
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-@group(0) @binding(2) var<storage, read_write> index: array<u32>;
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> index: array<vec4u>;
 @group(0) @binding(3) var<uniform> params: Params;
+
+override FOURS: bool = false; // channels are a multiple of four
 
 fn is_nan(value: f32) -> bool {
   return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
 }
 
+fn are_nan(four: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(four) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+}
+
+fn word(i: u32) -> f32 {
+  return x[i / 4u][i % 4u];
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * grid.x * 64u;
-  if (i >= params.size) {
+  // Fours, or elements: what i counts.
+  let size = select(params.size, params.size / 4u, FOURS);
+  let channels = select(params.channels, params.channels / 4u, FOURS);
+  if (i >= size) {
     return;
   }
   // Remainders by hand: a division is what costs most on a CPU.
-  let window = i / params.channels;
-  let channel = i - window * params.channels;
+  let window = i / channels;
+  let channel = i - window * channels;
   let line = window / params.out_width;
   let ox = window - line * params.out_width;
   let image = line / params.out_height;
@@ -48,18 +62,35 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   let bottom = min(y_start + params.kernel_height, params.padding_y + params.height) - params.padding_y;
   let right = min(x_start + params.kernel_width, params.padding_x + params.width) - params.padding_x;
   let first = image * params.height * params.width; // pixel of the image
-  var at = top * params.width + left;
-  var largest = x[(first + at) * params.channels + channel];
+  let start = top * params.width + left;
+  if (FOURS) {
+    var at = vec4u(start);
+    var largest = x[(first + start) * channels + channel];
+    for (var row = top; row < bottom; row++) {
+      for (var column = left; column < right; column++) {
+        let pixel = row * params.width + column;
+        let value = x[(first + pixel) * channels + channel];
+        let larger = are_nan(value) | ((value > largest) & !are_nan(largest));
+        largest = select(largest, value, larger);
+        at = select(at, vec4u(pixel), larger);
+      }
+    }
+    y[i] = largest;
+    index[i] = at;
+    return;
+  }
+  var at = start;
+  var largest = word((first + start) * channels + channel);
   for (var row = top; row < bottom; row++) {
     for (var column = left; column < right; column++) {
       let pixel = row * params.width + column;
-      let value = x[(first + pixel) * params.channels + channel];
+      let value = word((first + pixel) * channels + channel);
       if (is_nan(value) || (value > largest && !is_nan(largest))) {
         largest = value;
         at = pixel;
       }
     }
   }
-  y[i] = largest;
-  index[i] = at;
+  y[i / 4u][i % 4u] = largest;
+  index[i / 4u][i % 4u] = at;
 }

@@ -1,6 +1,7 @@
 // dx[image, y, x, c] = Σ dy of the windows whose largest element it was, in their order: those with index = y·width + x.
 // With MASK, dx becomes 0 where the ReLU output `mask` is ≤ 0.
 //   dy and index [images, out_height, out_width, channels], dx and mask [images, height, width, channels].
+// An invocation has one element of dx, or with FOURS those of four neighbouring channels.
 
 struct Params {
   channels: u32,
@@ -17,23 +18,27 @@ struct Params {
   size: u32, // elements of dx
 }
 
-@group(0) @binding(0) var<storage, read> dy: array<f32>;
-@group(0) @binding(1) var<storage, read> index: array<u32>;
-@group(0) @binding(2) var<storage, read> mask: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(0) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(1) var<storage, read> index: array<vec4u>;
+@group(0) @binding(2) var<storage, read> mask: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 override MASK: bool = false;
+override FOURS: bool = false; // channels are a multiple of four
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid: vec3u) {
   let i = id.x + id.y * grid.x * 64u;
-  if (i >= params.size) {
+  // Fours, or elements: what i and `place` count.
+  let size = select(params.size, params.size / 4u, FOURS);
+  let channels = select(params.channels, params.channels / 4u, FOURS);
+  if (i >= size) {
     return;
   }
   // Remainders by hand: a division is what costs most on a CPU.
-  let pixel = i / params.channels; // over all images
-  let channel = i - pixel * params.channels;
+  let pixel = i / channels; // over all images
+  let channel = i - pixel * channels;
   let line = pixel / params.width;
   let column = pixel - line * params.width;
   let image = line / params.height;
@@ -44,18 +49,28 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   let end_y = y / params.stride_y + 1u;
   let end_x = x / params.stride_x + 1u;
   let place_in_image = row * params.width + column;
-  var sum = 0.0;
+  var sum = vec4f(); // or an element's, at x
   for (var oy = max(end_y, params.reach_y) - params.reach_y; oy < min(end_y, params.out_height); oy++) {
     for (var ox = max(end_x, params.reach_x) - params.reach_x; ox < min(end_x, params.out_width); ox++) {
       let window = (image * params.out_height + oy) * params.out_width + ox;
-      let place = window * params.channels + channel;
-      if (index[place] == place_in_image) { // which lies in the window, then
-        sum += dy[place];
+      let place = window * channels + channel;
+      // Where they are equal, the place in the image lies in the window, too.
+      if (FOURS) {
+        sum += select(vec4f(), dy[place], index[place] == vec4u(place_in_image));
+      } else if (index[place / 4u][place % 4u] == place_in_image) {
+        sum.x += dy[place / 4u][place % 4u];
       }
     }
   }
-  if (MASK) {
-    sum = select(sum, 0.0, mask[i] <= 0.0);
+  if (FOURS) {
+    if (MASK) {
+      sum = select(sum, vec4f(), mask[i] <= vec4f());
+    }
+    dx[i] = sum;
+  } else {
+    if (MASK) {
+      sum.x = select(sum.x, 0.0, mask[i / 4u][i % 4u] <= 0.0);
+    }
+    dx[i / 4u][i % 4u] = sum.x;
   }
-  dx[i] = sum;
 }

@@ -297,8 +297,8 @@ export const explanations: readonly Explanation[] = [
   },
   {
     kernels: ['max_pool2d'],
-    operators: ['drop condition'],
-    at: /&& !is_nan\(largest\)/,
+    operators: ['drop condition', 'drop factor'],
+    at: /(&& !is|& !are)_nan\(largest\)/,
     after: /^$/,
     why: 'nothing is larger than a NaN on drivers that compare as IEEE 754 says; it is there for those that do not',
   },

@@ -27,11 +27,14 @@ export function maxPool2d(
   const y = recorder.tensor(label, imageShape(made));
   const index = recorder.tensor(`${label}.index`, imageShape(made), 'u32');
   const size = imageElements(made);
+  const seen = pooled(images);
+  const fours = seen.channels % 4 === 0;
   recorder.dispatch(kernel, {
     label,
     bindings: { x, y, index },
-    params: { ...windowParams(pooled(images), windows), ...kernelParams(windows), size },
-    workgroups: foldGrid(Math.ceil(size / 64)),
+    params: { ...windowParams(seen, windows), ...kernelParams(windows), size },
+    constants: { FOURS: fours },
+    workgroups: foldGrid(Math.ceil(size / (fours ? 256 : 64))),
   });
   return { y, index };
 }

@@ -24,12 +24,14 @@ export function maxPool2dBackward(
   const { label, dy, index, images, windows, mask } = options;
   const dx = recorder.tensor(label, imageShape(images));
   const size = imageElements(images);
+  const seen = pooled(images);
+  const fours = seen.channels % 4 === 0;
   recorder.dispatch(kernel, {
     label,
     bindings: { dy, index, mask: mask ?? recorder.unused(), dx },
-    params: { ...windowParams(pooled(images), windows), ...reachParams(windows), size },
-    constants: { MASK: mask !== undefined },
-    workgroups: foldGrid(Math.ceil(size / 64)),
+    params: { ...windowParams(seen, windows), ...reachParams(windows), size },
+    constants: { MASK: mask !== undefined, FOURS: fours },
+    workgroups: foldGrid(Math.ceil(size / (fours ? 256 : 64))),
   });
   return dx;
 }

@@ -56,6 +56,7 @@ const pools = [
   windowsCase([2, 2, 5, 6], [2, 3], { stride: [2, 1], padding: [0, 1] }), // and the other way round
   windowsCase([5, 3, 2, 2], [3, 3], { stride: [2, 2], padding: [1, 1] }), // one window is all of an image
   windowsCase([2, 17, 6, 11], [4, 5], { stride: [2, 3], padding: [2, 2] }),
+  windowsCase([2, 8, 7, 9], [3, 2], { stride: [2, 1], padding: [1, 1] }), // channels in fours
 ];
 const convolutions = [
   ...pools,
@@ -156,6 +157,23 @@ it('max_pool2d passes a NaN on, the last of several, and takes infinities as the
     expect([...(found[i]?.index ?? [])]).toEqual(exact.index);
   });
   expect(found.map(({ index }) => index[0])).toEqual([5, 0, 0, 6]);
+
+  // The same four as neighbouring channels.
+  const four = { ...whole, channels: 4 };
+  const x = byImages(
+    special.flatMap((_, pixel) => trials.map((trial) => trial.x.data[pixel] as number)),
+    four,
+  );
+  const together = await run(device(), { x }, (r, t) => maxPool2d(r, { label, ...t, images: four, windows }));
+  expectWithin(
+    'max_pool2d of NaN',
+    together.y,
+    reference.within(
+      found.map(({ y }) => y[0] as number),
+      0,
+    ),
+  );
+  expect([...together.index]).toEqual([5, 0, 0, 6]);
 });
 
 it('max_pool2d_backward sends each gradient to the element that was the largest', async () => {
@@ -244,57 +262,63 @@ it('add adds', async () => {
   });
 });
 
-it('every invocation finds its elements in a grid of any shape', async () => {
-  const { images, windows } = windowsCase([5, 7, 9, 8], [3, 2], { stride: [2, 1], padding: [1, 1] });
-  const whole = { ...images, channelsLast: true };
-  const of = { images: whole, windows };
-  const out = outputs(whole, windows);
-  const [count, outCount] = [imageElements(whole), imageElements(out)];
-  const [rows, columns] = [windowCount(whole, windows), rowLength(whole, windows)];
-  const [x, other, dy, dcolumns] = [
-    floats(count, 1),
-    floats(count, 2),
-    floats(outCount, 3),
-    floats(rows * columns, 4),
-  ];
-  const { y: largest, index } = reference.maxPool2d(x, whole, windows);
-  const inputs = {
-    x: byImages(x, whole),
-    other: byImages(other, whole),
-    dy: byImages(dy, out),
-    index: u32(index, outCount),
-    dcolumns: f32(dcolumns, rows, columns),
-  };
-  for (const height of [1, 2, 7]) {
-    const found = await run(device(), inputs, (recorder, t) => {
-      /** Spreads the same workgroups, and a few that have nothing to do, over so many rows of a grid. */
-      const r: Recorder = {
-        ...recorder,
-        dispatch(kernel, request) {
-          const [groups] = request.workgroups;
-          recorder.dispatch(kernel, { ...request, workgroups: [Math.ceil(groups / height) + 1, height, 1] });
-        },
-      };
-      return {
-        columns: im2col(r, { label, x: t.x, ...of }),
-        dx: col2im(r, { label, dcolumns: t.dcolumns, ...of }),
-        largest: maxPool2d(r, { label, x: t.x, ...of }).y,
-        dLargest: maxPool2dBackward(r, { label, dy: t.dy, index: t.index, ...of }),
-        mean: avgPool2d(r, { label, x: t.x, ...of }),
-        dMean: avgPool2dBackward(r, { label, dy: t.dy, ...of }),
-        turned: transpose(r, { label, x: { ...t.x, shape: [5, 72, 7] } }),
-        sum: add(r, { label, a: t.x, b: t.other }),
-      };
-    });
-    const exact = (values: readonly number[]) => reference.within(values, 0);
-    expectWithin('im2col', found.columns, exact(reference.im2col(x, whole, windows)));
-    expectWithin('col2im', found.dx, reference.col2im(dcolumns, whole, windows));
-    expectWithin('max_pool2d', found.largest, exact(largest));
-    const dLargest = reference.maxPool2dBackward(dy, index, whole, windows);
-    expectWithin('max_pool2d_backward', found.dLargest, dLargest);
-    expectWithin('avg_pool2d', found.mean, reference.avgPool2d(x, whole, windows));
-    expectWithin('avg_pool2d_backward', found.dMean, reference.avgPool2dBackward(dy, whole, windows));
-    expectWithin('transpose', found.turned, exact(reference.transpose(x, 72, 7)));
-    expectWithin('add', found.sum, reference.add(x, other));
-  }
-});
+it.each([7, 8])(
+  'every invocation finds its elements in a grid of any shape, %i channels',
+  async (channels) => {
+    const { images, windows } = windowsCase([5, channels, 9, 8], [3, 2], { stride: [2, 1], padding: [1, 1] });
+    const whole = { ...images, channelsLast: true };
+    const of = { images: whole, windows };
+    const out = outputs(whole, windows);
+    const [count, outCount] = [imageElements(whole), imageElements(out)];
+    const [rows, columns] = [windowCount(whole, windows), rowLength(whole, windows)];
+    const [x, other, dy, dcolumns] = [
+      floats(count, 1),
+      floats(count, 2),
+      floats(outCount, 3),
+      floats(rows * columns, 4),
+    ];
+    const { y: largest, index } = reference.maxPool2d(x, whole, windows);
+    const inputs = {
+      x: byImages(x, whole),
+      other: byImages(other, whole),
+      dy: byImages(dy, out),
+      index: u32(index, outCount),
+      dcolumns: f32(dcolumns, rows, columns),
+    };
+    for (const height of [1, 2, 7]) {
+      const found = await run(device(), inputs, (recorder, t) => {
+        /** Spreads the same workgroups, and a few that have nothing to do, over so many rows of a grid. */
+        const r: Recorder = {
+          ...recorder,
+          dispatch(kernel, request) {
+            const [groups] = request.workgroups;
+            recorder.dispatch(kernel, {
+              ...request,
+              workgroups: [Math.ceil(groups / height) + 1, height, 1],
+            });
+          },
+        };
+        return {
+          columns: im2col(r, { label, x: t.x, ...of }),
+          dx: col2im(r, { label, dcolumns: t.dcolumns, ...of }),
+          largest: maxPool2d(r, { label, x: t.x, ...of }).y,
+          dLargest: maxPool2dBackward(r, { label, dy: t.dy, index: t.index, ...of }),
+          mean: avgPool2d(r, { label, x: t.x, ...of }),
+          dMean: avgPool2dBackward(r, { label, dy: t.dy, ...of }),
+          turned: transpose(r, { label, x: { ...t.x, shape: [5, 72, channels] } }),
+          sum: add(r, { label, a: t.x, b: t.other }),
+        };
+      });
+      const exact = (values: readonly number[]) => reference.within(values, 0);
+      expectWithin('im2col', found.columns, exact(reference.im2col(x, whole, windows)));
+      expectWithin('col2im', found.dx, reference.col2im(dcolumns, whole, windows));
+      expectWithin('max_pool2d', found.largest, exact(largest));
+      const dLargest = reference.maxPool2dBackward(dy, index, whole, windows);
+      expectWithin('max_pool2d_backward', found.dLargest, dLargest);
+      expectWithin('avg_pool2d', found.mean, reference.avgPool2d(x, whole, windows));
+      expectWithin('avg_pool2d_backward', found.dMean, reference.avgPool2dBackward(dy, whole, windows));
+      expectWithin('transpose', found.turned, exact(reference.transpose(x, 72, channels)));
+      expectWithin('add', found.sum, reference.add(x, other));
+    }
+  },
+);
