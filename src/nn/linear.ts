@@ -192,16 +192,21 @@ function backward(
 function inputGradient(recorder: Recorder, x: Value, dy: Gradient, path: string, weight: Tensor): Gradient {
   const label = `${path}.backward.dx`;
   const [rows, into] = rowsOf(x.tensor);
-  const twin =
+  const transpose =
     x.maskable && x.multiplies && prefersTransposed(recorder.device, into)
-      ? { transpose: recorder.tensor(`${label}.transpose`, [into, rows]) }
-      : {};
+      ? recorder.tensor(`${label}.transpose`, [into, rows])
+      : undefined;
   const tensor = matmul(recorder, {
     label,
-    ...(dy.transpose === undefined ? { a: dy.tensor } : { a: dy.transpose, aTransposed: true }),
+    // Layers in between may have made something else of the tensor that was transposed.
+    ...(dy.transpose?.of === dy.tensor ? { a: dy.transpose.tensor, aTransposed: true } : { a: dy.tensor }),
     b: weight,
     ...(x.maskable ? { mask: x.tensor } : {}),
-    ...twin,
+    ...(transpose === undefined ? {} : { transpose }),
   });
-  return { tensor, masked: x.maskable, ...twin };
+  return {
+    tensor,
+    masked: x.maskable,
+    ...(transpose === undefined ? {} : { transpose: { of: tensor, tensor: transpose } }),
+  };
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { dataLoader, fromArrays, manualSeed, nn, optim } from '../../src/index.ts';
+import { add } from '../../src/ops/add.ts';
 import { u } from '../../src/ops/reference.ts';
 import { createTrainer } from '../../src/train/trainer.ts';
 import { expectWithin } from '../support/compare.ts';
@@ -32,6 +33,7 @@ const cases = [
   { sizes: [28, 17, 9, 10], rows: 5, batchSize: 8 },
   { sizes: [64, 33, 31, 8, 10], rows: 64, batchSize: 64 },
   { sizes: [12, 129, 10], rows: 32, batchSize: 64 },
+  { sizes: [8, 512, 512, 7], rows: 5, batchSize: 8 }, // the gradient between the wide ones is stored transposed, too
 ];
 
 describe.each(['f32', 'u8'] as const)('%s input', (dtype) => {
@@ -119,6 +121,52 @@ describe.each(['f32', 'u8'] as const)('%s input', (dtype) => {
       });
     },
   );
+});
+
+it('knows when a layer in between has made another gradient of what was stored transposed', async () => {
+  /** Twice its input. It hands on whatever else comes with a value or a gradient. */
+  const twice: nn.Layer<never, never> = {
+    kind: 'twice',
+    description: 'Twice()',
+    parameters: [],
+    children: [],
+    outputShape: (input) => input,
+    forward({ recorder }, x, path) {
+      const doubled = (tensor: typeof x.tensor, label: string) =>
+        add(recorder, { label: `${path}.${label}`, a: tensor, b: tensor });
+      return {
+        y: { ...x, tensor: doubled(x.tensor, 'twice') },
+        pullback: (dy) => ({ ...dy, tensor: doubled(dy.tensor, 'backward') }),
+      };
+    },
+  };
+  manualSeed(2);
+  const [rows, features, classes] = [8, 6, 5];
+  const model = nn.sequential(
+    ...[nn.linear(features, 512), nn.relu(), nn.linear(512, 512), nn.relu(), twice, nn.linear(512, classes)],
+  );
+  const dataset = fromArrays({
+    inputs: floats(rows * features, 1),
+    targets: Int32Array.from(integers(rows, 2, classes)),
+    inputShape: [features],
+  });
+  const gradientsOf = async (plain: boolean) => {
+    const [loss, optimizer] = [nn.crossEntropyLoss(), optim.sgd({ lr: 0.1 })];
+    const trainer = await createTrainer(device(), { model, loss, optimizer, batchSize: rows, plain });
+    for (const batch of dataLoader(dataset, { batchSize: rows }).epoch(0)) trainer.backward(batch);
+    const gradients = await trainer.gradients();
+    trainer.destroy();
+    return gradients;
+  };
+  const plain = await gradientsOf(true);
+  for (const [key, values] of await gradientsOf(false)) {
+    const expected = plain.get(key) as Float32Array;
+    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    expect(largest).toBeGreaterThan(0);
+    // Sums of 512 terms in another order: far below this; a gradient that was not doubled is off by half.
+    const near = Array.from(expected, (value) => ({ value, bound: 1e-5 * largest }));
+    expectWithin(`fused ${key}`, values, near);
+  }
 });
 
 it('accumulates: k parts give k times the gradient of their mean, zeroGrad zeroes', async () => {
