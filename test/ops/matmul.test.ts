@@ -302,6 +302,19 @@ it.each([
   await expect(work).rejects.toThrow(message);
 });
 
+it('refuses to store a transpose where the sums of rows go', async () => {
+  const work = run(device(), { a: f32(floats(6, 1), 3, 2), b: f32(floats(6, 2), 3, 2) }, (r, t) => ({
+    c: matmul(r, {
+      label: 'c',
+      ...t,
+      aTransposed: true,
+      rowSums: r.tensor('sums', [2]),
+      transpose: r.tensor('turned', [2, 2]),
+    }),
+  }));
+  await expect(work).rejects.toThrow('c: transpose goes with neither rowSums nor sgd');
+});
+
 it('uses the subgroup core on software adapters whose subgroups it knows', () => {
   const { software, subgroupSize } = device().info;
   expect(matmulCore(device())).toBe(software && [4, 8, 16].includes(subgroupSize) ? 'subgroup' : 'tile');
