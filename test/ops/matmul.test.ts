@@ -242,7 +242,8 @@ describe.each(cores)('%s core', (core) => {
     expectWithin(`matmul ${core} in chunks, rows`, rows, expectedRows);
   });
 
-  it('at any size', async () => {
+  // Most of its kernels no other test has compiled, which in a browser takes seconds each.
+  it('at any size', { timeout: 480_000 }, async () => {
     const size = fc.integer({ min: 1, max: 90 });
     const trial = fc.tuple(fc.constantFrom(...Object.keys(uses)), size, size, size, fc.nat());
     await fc.assert(

@@ -65,6 +65,16 @@ const rules: readonly { readonly reason: string; forbids(values: ConstantValues)
     reason: 'the sums of rows and the transpose share a binding; nobody has use for a transposed parameter',
     forbids: (v) => v.TRANSPOSE === true && (v.ROW_SUMS === true || v.SGD === true),
   },
+  {
+    reason: 'of products, only the gradient by an input of floats is stored transposed, too',
+    forbids: (v) =>
+      v.TRANSPOSE === true &&
+      [v.BIAS, v.RELU, v.A_U8, v.B_U8, v.B_TRANSPOSED].some((constant) => constant === true),
+  },
+  {
+    reason: 'a B that is not transposed and C have rows of the same length',
+    forbids: (v) => v.C_VECTOR !== undefined && v.B_TRANSPOSED === false && v.B_VECTOR !== v.C_VECTOR,
+  },
 ];
 
 /** Values that are chosen together: one bool, or all the u32 constants of a kernel. */
