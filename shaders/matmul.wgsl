@@ -42,9 +42,9 @@ override B_U8: bool = false;
 override BIAS: bool = false;
 override RELU: bool = false;
 override MASK: bool = false;
-override ROW_SUMS: bool = false; // a further column of workgroups sums op(A)'s rows
+override ROW_SUMS: bool = false;  // a further column of workgroups sums op(A)'s rows
 override TRANSPOSE: bool = false; // C is stored transposed, too
-override SGD: bool = false;      // C and the row sums are parameters: -= step.lr · (what would be stored)
+override SGD: bool = false;       // C and the row sums are parameters: -= step.lr · (what would be stored)
 
 const TILE = 32u;  // rows and columns of C a workgroup
 const SPLIT = 1u;  // teams, a power of two

@@ -218,7 +218,8 @@ fn bias_or_mask_four(i: u32) -> vec4f {
   return vec4f(bias_or_mask_word(i), bias_or_mask_word(i + 1u), bias_or_mask_word(i + 2u), bias_or_mask_word(i + 3u));
 }
 
-// Stores those of four neighbours of C that are of this row.
+// Stores those of four neighbours of C that are of this row; one by one only on software drivers, which store a component
+// of a vector without touching the others, as WGSL does not promise.
 fn store(i: u32, four: vec4f, of_this_row: vec4<bool>) {
   if (C_VECTOR) {
     c[i / 4u] = four;

@@ -20,8 +20,9 @@ struct Params {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> index: array<vec4u>;
+// Words: storing a component may touch the whole of a vector (https://www.w3.org/TR/WGSL/#memory-access-operation).
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<storage, read_write> index: array<u32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
 override FOURS: bool = false; // channels are a multiple of four
@@ -75,8 +76,10 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
         at = select(at, vec4u(pixel), larger);
       }
     }
-    y[i] = largest;
-    index[i] = at;
+    for (var c = 0u; c < 4u; c++) {
+      y[4u * i + c] = largest[c];
+      index[4u * i + c] = at[c];
+    }
     return;
   }
   var at = start;
@@ -91,6 +94,6 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
       }
     }
   }
-  y[i / 4u][i % 4u] = largest;
-  index[i / 4u][i % 4u] = at;
+  y[i] = largest;
+  index[i] = at;
 }

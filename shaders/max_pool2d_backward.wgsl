@@ -21,7 +21,8 @@ struct Params {
 @group(0) @binding(0) var<storage, read> dy: array<vec4f>;
 @group(0) @binding(1) var<storage, read> index: array<vec4u>;
 @group(0) @binding(2) var<storage, read> mask: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;
+// Words: storing a component may touch the whole of a vector (https://www.w3.org/TR/WGSL/#memory-access-operation).
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;
 @group(0) @binding(4) var<uniform> params: Params;
 
 override MASK: bool = false;
@@ -66,11 +67,13 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     if (MASK) {
       sum = select(sum, vec4f(), mask[i] <= vec4f());
     }
-    dx[i] = sum;
+    for (var c = 0u; c < 4u; c++) {
+      dx[4u * i + c] = sum[c];
+    }
   } else {
     if (MASK) {
       sum.x = select(sum.x, 0.0, mask[i / 4u][i % 4u] <= 0.0);
     }
-    dx[i / 4u][i % 4u] = sum.x;
+    dx[i] = sum.x;
   }
 }

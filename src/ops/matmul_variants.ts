@@ -118,6 +118,12 @@ export function variantOf(device: Device, core: MatmulCore, shape: MatmulShape):
   return row.variant;
 }
 
+/**
+ * Whether the subgroup core is one to choose for rows of n. Where n is no multiple of four, lanes store components of one
+ * vector, of which WGSL says that all of it may be touched; the software drivers store the component alone.
+ */
+const mayStore = (device: Device, { n }: MatmulShape) => device.info.software || n % 4 === 0;
+
 /** What this device can compute a shape with, its default first. Throws a HeddleError `gpu` when nothing is left. */
 export function matmulVariants(device: Device, shape: MatmulShape): readonly MatmulVariant[] {
   const cores = coresLeft(device);
@@ -125,7 +131,7 @@ export function matmulVariants(device: Device, shape: MatmulShape): readonly Mat
   const others = allMatmulVariants.filter(
     ({ core, lanes, name }) =>
       cores.includes(core) &&
-      (core === 'tile' || lanes === device.info.subgroupSize) &&
+      (core === 'tile' || (lanes === device.info.subgroupSize && mayStore(device, shape))) &&
       name !== preferred.name,
   );
   return [preferred, ...others];

@@ -262,63 +262,60 @@ it('add adds', async () => {
   });
 });
 
-it.each([7, 8])(
-  'every invocation finds its elements in a grid of any shape, %i channels',
-  async (channels) => {
-    const { images, windows } = windowsCase([5, channels, 9, 8], [3, 2], { stride: [2, 1], padding: [1, 1] });
-    const whole = { ...images, channelsLast: true };
-    const of = { images: whole, windows };
-    const out = outputs(whole, windows);
-    const [count, outCount] = [imageElements(whole), imageElements(out)];
-    const [rows, columns] = [windowCount(whole, windows), rowLength(whole, windows)];
-    const [x, other, dy, dcolumns] = [
-      floats(count, 1),
-      floats(count, 2),
-      floats(outCount, 3),
-      floats(rows * columns, 4),
-    ];
-    const { y: largest, index } = reference.maxPool2d(x, whole, windows);
-    const inputs = {
-      x: byImages(x, whole),
-      other: byImages(other, whole),
-      dy: byImages(dy, out),
-      index: u32(index, outCount),
-      dcolumns: f32(dcolumns, rows, columns),
-    };
-    for (const height of [1, 2, 7]) {
-      const found = await run(device(), inputs, (recorder, t) => {
-        /** Spreads the same workgroups, and a few that have nothing to do, over so many rows of a grid. */
-        const r: Recorder = {
-          ...recorder,
-          dispatch(kernel, request) {
-            const [groups] = request.workgroups;
-            recorder.dispatch(kernel, {
-              ...request,
-              workgroups: [Math.ceil(groups / height) + 1, height, 1],
-            });
-          },
-        };
-        return {
-          columns: im2col(r, { label, x: t.x, ...of }),
-          dx: col2im(r, { label, dcolumns: t.dcolumns, ...of }),
-          largest: maxPool2d(r, { label, x: t.x, ...of }).y,
-          dLargest: maxPool2dBackward(r, { label, dy: t.dy, index: t.index, ...of }),
-          mean: avgPool2d(r, { label, x: t.x, ...of }),
-          dMean: avgPool2dBackward(r, { label, dy: t.dy, ...of }),
-          turned: transpose(r, { label, x: { ...t.x, shape: [5, 72, channels] } }),
-          sum: add(r, { label, a: t.x, b: t.other }),
-        };
-      });
-      const exact = (values: readonly number[]) => reference.within(values, 0);
-      expectWithin('im2col', found.columns, exact(reference.im2col(x, whole, windows)));
-      expectWithin('col2im', found.dx, reference.col2im(dcolumns, whole, windows));
-      expectWithin('max_pool2d', found.largest, exact(largest));
-      const dLargest = reference.maxPool2dBackward(dy, index, whole, windows);
-      expectWithin('max_pool2d_backward', found.dLargest, dLargest);
-      expectWithin('avg_pool2d', found.mean, reference.avgPool2d(x, whole, windows));
-      expectWithin('avg_pool2d_backward', found.dMean, reference.avgPool2dBackward(dy, whole, windows));
-      expectWithin('transpose', found.turned, exact(reference.transpose(x, 72, channels)));
-      expectWithin('add', found.sum, reference.add(x, other));
-    }
-  },
-);
+it.each([7, 8])('finds all elements in a grid of any shape, %i channels', async (channels) => {
+  const { images, windows } = windowsCase([5, channels, 9, 8], [3, 2], { stride: [2, 1], padding: [1, 1] });
+  const whole = { ...images, channelsLast: true };
+  const of = { images: whole, windows };
+  const out = outputs(whole, windows);
+  const [count, outCount] = [imageElements(whole), imageElements(out)];
+  const [rows, columns] = [windowCount(whole, windows), rowLength(whole, windows)];
+  const [x, other, dy, dcolumns] = [
+    floats(count, 1),
+    floats(count, 2),
+    floats(outCount, 3),
+    floats(rows * columns, 4),
+  ];
+  const { y: largest, index } = reference.maxPool2d(x, whole, windows);
+  const inputs = {
+    x: byImages(x, whole),
+    other: byImages(other, whole),
+    dy: byImages(dy, out),
+    index: u32(index, outCount),
+    dcolumns: f32(dcolumns, rows, columns),
+  };
+  for (const height of [1, 2, 7]) {
+    const found = await run(device(), inputs, (recorder, t) => {
+      /** Spreads the same workgroups, and a few that have nothing to do, over so many rows of a grid. */
+      const r: Recorder = {
+        ...recorder,
+        dispatch(kernel, request) {
+          const [groups] = request.workgroups;
+          recorder.dispatch(kernel, {
+            ...request,
+            workgroups: [Math.ceil(groups / height) + 1, height, 1],
+          });
+        },
+      };
+      return {
+        columns: im2col(r, { label, x: t.x, ...of }),
+        dx: col2im(r, { label, dcolumns: t.dcolumns, ...of }),
+        largest: maxPool2d(r, { label, x: t.x, ...of }).y,
+        dLargest: maxPool2dBackward(r, { label, dy: t.dy, index: t.index, ...of }),
+        mean: avgPool2d(r, { label, x: t.x, ...of }),
+        dMean: avgPool2dBackward(r, { label, dy: t.dy, ...of }),
+        turned: transpose(r, { label, x: { ...t.x, shape: [5, 72, channels] } }),
+        sum: add(r, { label, a: t.x, b: t.other }),
+      };
+    });
+    const exact = (values: readonly number[]) => reference.within(values, 0);
+    expectWithin('im2col', found.columns, exact(reference.im2col(x, whole, windows)));
+    expectWithin('col2im', found.dx, reference.col2im(dcolumns, whole, windows));
+    expectWithin('max_pool2d', found.largest, exact(largest));
+    const dLargest = reference.maxPool2dBackward(dy, index, whole, windows);
+    expectWithin('max_pool2d_backward', found.dLargest, dLargest);
+    expectWithin('avg_pool2d', found.mean, reference.avgPool2d(x, whole, windows));
+    expectWithin('avg_pool2d_backward', found.dMean, reference.avgPool2dBackward(dy, whole, windows));
+    expectWithin('transpose', found.turned, exact(reference.transpose(x, 72, channels)));
+    expectWithin('add', found.sum, reference.add(x, other));
+  }
+});
