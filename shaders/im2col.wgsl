@@ -33,7 +33,7 @@ override X_U8: bool = false;
 
 fn x_at(i: u32) -> f32 {
   if (X_U8) {
-    return unpack4x8unorm(x[i / 4u])[i % 4u];
+    return unpack4x8unorm(x[i >> 2u])[i & 3u];
   }
   return bitcast<f32>(x[i]);
 }

@@ -56,7 +56,7 @@ fn is_finite(value: f32) -> bool {
 }
 
 fn logit(local: u32, c: u32) -> f32 {
-  return z[c * GROUPS + local / 4u][local % 4u] + bias[c];
+  return z[c * GROUPS + (local >> 2u)][local & 3u] + bias[c];
 }
 
 // Row `row` of the matrices, `local` of the workgroup; returns the loss, as bits.

@@ -71,7 +71,7 @@ fn a_at(row: u32, k: u32) -> f32 {
   }
   let i = select(row * params.k + k, k * params.m + row, A_TRANSPOSED);
   if (A_U8) {
-    return unpack4x8unorm(a[i / 4u])[i % 4u];
+    return unpack4x8unorm(a[i >> 2u])[i & 3u];
   }
   return bitcast<f32>(a[i]);
 }
@@ -82,7 +82,7 @@ fn b_at(k: u32, column: u32) -> f32 {
   }
   let i = select(k * params.n + column, column * params.k + k, B_TRANSPOSED);
   if (B_U8) {
-    return unpack4x8unorm(b[i / 4u])[i % 4u];
+    return unpack4x8unorm(b[i >> 2u])[i & 3u];
   }
   return bitcast<f32>(b[i]);
 }

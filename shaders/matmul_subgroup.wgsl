@@ -5,6 +5,7 @@
 // by one lane and reaches the others by a shuffle. Needs a subgroup size of exactly LANES.
 // The accumulators are meant to stay in memory: a loop-carried register costs a mask and a write-back each iteration
 // there, an array element a load and a store in place. Hence the run-time bound of the last loop.
+// Indices are shifted and masked, not divided: SwiftShader divides by constants, too, and one lane after the other.
 
 enable subgroups;
 
@@ -66,48 +67,48 @@ const BROKEN = 0x7fc00001u;   // the NaN that stands for a broken gradient or pa
 
 fn a_word(i: u32) -> f32 {
   if (A_U8) {
-    return unpack4x8unorm(a[i / 8u][i / 4u % 2u])[i % 4u];
+    return unpack4x8unorm(a[i >> 3u][(i >> 2u) & 1u])[i & 3u];
   }
-  return bitcast<f32>(a[i / 2u][i % 2u]);
+  return bitcast<f32>(a[i >> 1u][i & 1u]);
 }
 
 fn b_word(i: u32) -> f32 {
   if (B_U8) {
-    return unpack4x8unorm(b[i / 8u][i / 4u % 2u])[i % 4u];
+    return unpack4x8unorm(b[i >> 3u][(i >> 2u) & 1u])[i & 3u];
   }
-  return bitcast<f32>(b[i / 2u][i % 2u]);
+  return bitcast<f32>(b[i >> 1u][i & 1u]);
 }
 
 // Two elements of A that lie side by side in memory, from element i, which is even.
 fn a_pair(i: u32) -> vec2f {
   if (A_U8) {
-    let four = unpack4x8unorm(a[i / 8u][i / 4u % 2u]);
-    return select(four.xy, four.zw, i % 4u == 2u);
+    let four = unpack4x8unorm(a[i >> 3u][(i >> 2u) & 1u]);
+    return select(four.xy, four.zw, (i & 2u) != 0u);
   }
-  return bitcast<vec2f>(a[i / 2u]);
+  return bitcast<vec2f>(a[i >> 1u]);
 }
 
 fn b_pair(i: u32) -> vec2f {
   if (B_U8) {
-    let four = unpack4x8unorm(b[i / 8u][i / 4u % 2u]);
-    return select(four.xy, four.zw, i % 4u == 2u);
+    let four = unpack4x8unorm(b[i >> 3u][(i >> 2u) & 1u]);
+    return select(four.xy, four.zw, (i & 2u) != 0u);
   }
-  return bitcast<vec2f>(b[i / 2u]);
+  return bitcast<vec2f>(b[i >> 1u]);
 }
 
 // Four of them, from element i, a multiple of four.
 fn a_four(i: u32) -> vec4f {
   if (A_U8) {
-    return unpack4x8unorm(a_fours[i / 16u][i / 4u % 4u]);
+    return unpack4x8unorm(a_fours[i >> 4u][(i >> 2u) & 3u]);
   }
-  return bitcast<vec4f>(a_fours[i / 4u]);
+  return bitcast<vec4f>(a_fours[i >> 2u]);
 }
 
 fn b_four(i: u32) -> vec4f {
   if (B_U8) {
-    return unpack4x8unorm(b_fours[i / 16u][i / 4u % 4u]);
+    return unpack4x8unorm(b_fours[i >> 4u][(i >> 2u) & 3u]);
   }
-  return bitcast<vec4f>(b_fours[i / 4u]);
+  return bitcast<vec4f>(b_fours[i >> 2u]);
 }
 
 // k, or the last one from which `count` elements can be loaded.
@@ -189,31 +190,30 @@ fn from_lane(x: f32, lane: u32) -> f32 {
   }
 }
 
-// The largest of the four's exponents, as bits.
-fn exponent(four: vec4f) -> u32 {
-  let bits = bitcast<vec4u>(four) & vec4u(EXPONENT);
-  return max(max(bits.x, bits.y), max(bits.z, bits.w));
+// Which of the four are a NaN or an infinity. A parameter is one after an SGD step when it or its gradient was one before.
+fn not_finite(four: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(four) & vec4u(EXPONENT)) == vec4u(EXPONENT);
 }
 
 fn c_word(i: u32) -> f32 {
-  return c[i / 4u][i % 4u];
+  return c[i >> 2u][i & 3u];
 }
 
 // Four neighbours of C from element i. Where they do not come with one load, the last ones may be of another row.
 fn c_four(i: u32) -> vec4f {
   if (C_VECTOR) {
-    return c[i / 4u];
+    return c[i >> 2u];
   }
   return vec4f(c_word(i), c_word(i + 1u), c_word(i + 2u), c_word(i + 3u));
 }
 
 fn bias_or_mask_word(i: u32) -> f32 {
-  return bias_or_mask[i / 4u][i % 4u];
+  return bias_or_mask[i >> 2u][i & 3u];
 }
 
 fn bias_or_mask_four(i: u32) -> vec4f {
   if (C_VECTOR) {
-    return bias_or_mask[i / 4u];
+    return bias_or_mask[i >> 2u];
   }
   return vec4f(bias_or_mask_word(i), bias_or_mask_word(i + 1u), bias_or_mask_word(i + 2u), bias_or_mask_word(i + 3u));
 }
@@ -222,76 +222,72 @@ fn bias_or_mask_four(i: u32) -> vec4f {
 // of a vector without touching the others, as WGSL does not promise.
 fn store(i: u32, four: vec4f, of_this_row: vec4<bool>) {
   if (C_VECTOR) {
-    c[i / 4u] = four;
+    c[i >> 2u] = four;
     return;
   }
   for (var j = 0u; j < 4u; j++) {
     if (of_this_row[j]) {
-      c[(i + j) / 4u][(i + j) % 4u] = four[j];
+      c[(i + j) >> 2u][(i + j) & 3u] = four[j];
     }
   }
 }
 
-// Stores four neighbours of C; returns the largest exponent among what SGD read and wrote.
-fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> u32 {
-  if (column >= params.n) {
-    return 0u;
-  }
-  let of_this_row = vec4u(column, column + 1u, column + 2u, column + 3u) < vec4u(params.n);
-  let i = (part * params.m + row) * params.n + column;
-  var value = sum;
-  if (BIAS) {
-    value += bias_or_mask_four(column);
-  }
-  if (RELU) {
-    value = select(value, vec4f(), value <= vec4f());
-  }
-  if (MASK) {
-    value = select(value, vec4f(), bias_or_mask_four(i) <= vec4f());
-  }
-  if (SGD) {
-    value = select(vec4f(), value, of_this_row);
-    let before = select(vec4f(), c_four(i), of_this_row);
-    let after = before - step.lr * value;
-    store(i, after, of_this_row);
-    return max(exponent(value), max(exponent(before), exponent(after)));
-  }
-  if (params.accumulate != 0u) {
-    value += c_four(i);
-  }
-  store(i, value, of_this_row);
-  if (TRANSPOSE) {
-    for (var j = 0u; j < 4u; j++) {
-      if (C_VECTOR || of_this_row[j]) {
-        row_sums_or_transpose[(column + j) * params.m + row] = value[j];
+// Stores four neighbours of C; returns which of them SGD made a NaN or an infinity of.
+fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> vec4<bool> {
+  var is_broken = vec4<bool>();
+  if (column < params.n) {
+    let of_this_row = vec4u(column, column + 1u, column + 2u, column + 3u) < vec4u(params.n);
+    let i = (part * params.m + row) * params.n + column;
+    var value = sum;
+    if (BIAS) {
+      value += bias_or_mask_four(column);
+    }
+    if (RELU) {
+      value = select(value, vec4f(), value <= vec4f());
+    }
+    if (MASK) {
+      value = select(value, vec4f(), bias_or_mask_four(i) <= vec4f());
+    }
+    if (SGD) {
+      value = c_four(i) - step.lr * value;
+      is_broken = not_finite(value);
+      if (!C_VECTOR) {
+        is_broken &= of_this_row;
+      }
+    } else if (params.accumulate != 0u) {
+      value += c_four(i);
+    }
+    store(i, value, of_this_row);
+    if (TRANSPOSE) {
+      for (var j = 0u; j < 4u; j++) {
+        if (C_VECTOR || of_this_row[j]) {
+          row_sums_or_transpose[(column + j) * params.m + row] = value[j];
+        }
       }
     }
   }
-  return 0u;
+  return is_broken;
 }
 
 // Likewise one sum of a row of A.
-fn epilogue_row(sum: f32, part: u32, row: u32) -> u32 {
-  if (row >= params.m) {
-    return 0u;
+fn epilogue_row(sum: f32, part: u32, row: u32) -> bool {
+  var is_broken = false;
+  if (row < params.m) {
+    let i = part * params.m + row;
+    var value = sum;
+    if (SGD) {
+      value = row_sums_or_transpose[i] - step.lr * sum;
+      is_broken = not_finite(vec4f(value)).x;
+    } else if (params.accumulate != 0u) {
+      value += row_sums_or_transpose[i];
+    }
+    row_sums_or_transpose[i] = value;
   }
-  let i = part * params.m + row;
-  if (SGD) {
-    let before = row_sums_or_transpose[i];
-    let after = before - step.lr * sum;
-    row_sums_or_transpose[i] = after;
-    return exponent(vec4f(sum, before, after, 0.0));
-  }
-  if (params.accumulate != 0u) {
-    row_sums_or_transpose[i] += sum;
-  } else {
-    row_sums_or_transpose[i] = sum;
-  }
-  return 0u;
+  return is_broken;
 }
 
-fn report(largest: u32) {
-  if (SGD && largest == EXPONENT) {
+fn report(is_broken: bool) {
+  if (SGD && is_broken) {
     if ((atomicLoad(&loss[step.slot]) & EXPONENT) != EXPONENT) {
       atomicStore(&loss[step.slot], BROKEN);
     }
@@ -304,16 +300,17 @@ fn end_of(part: u32) -> u32 {
 }
 
 fn sum_rows(part: u32, first: u32, lane: u32) {
-  var largest = 0u;
+  var is_broken = false;
   for (var i = 4u * lane; i < ROWS; i += 4u * LANES) {
     var sum = vec4f();
     for (var k = part * params.chunk; k < end_of(part); k++) {
       sum += a_along_m(k, first + i);
     }
-    largest = max(largest, max(epilogue_row(sum.x, part, first + i), epilogue_row(sum.y, part, first + i + 1u)));
-    largest = max(largest, max(epilogue_row(sum.z, part, first + i + 2u), epilogue_row(sum.w, part, first + i + 3u)));
+    for (var j = 0u; j < 4u; j++) {
+      is_broken |= epilogue_row(sum[j], part, first + i + j);
+    }
   }
-  report(largest);
+  report(is_broken);
 }
 
 @compute @workgroup_size(LANES)
@@ -325,6 +322,9 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
     return;
   }
   let column = (tile.x * LANES + lane) * 4u * QUADS;
+  // Of a transposed A, lanes hold this many steps and rows apart: LANES and ROWS / 4 are powers of two.
+  let lane_k = lane / (ROWS / 4u);
+  let lane_row = lane % (ROWS / 4u) * 4u;
   var sums: array<vec4f, ROWS * QUADS>;
   for (var k = tile.z * params.chunk; k < end_of(tile.z); k += DEPTH) {
     var pairs: array<vec2f, A_PAIRS>; // the tile's ROWS × DEPTH values of A, spread over the lanes,
@@ -332,8 +332,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
     if (A_TRANSPOSED) {
       // unroll
       for (var j = 0u; j < A_FOURS; j++) {
-        let v = j * LANES + lane;
-        fours[j] = a_along_m(k + v / (ROWS / 4u), row + v % (ROWS / 4u) * 4u);
+        const v = j * LANES;
+        fours[j] = a_along_m(k + v / (ROWS / 4u) + lane_k, row + v % (ROWS / 4u) * 4u + lane_row);
       }
     } else {
       // unroll
@@ -384,13 +384,13 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
       }
     }
   }
-  var largest = 0u;
+  var is_broken = vec4<bool>();
   let rows = min(ROWS, params.m - row) + params.zero;
   for (var i = 0u; i < rows; i++) {
     // unroll
     for (var q = 0u; q < QUADS; q++) {
-      largest = max(largest, epilogue(sums[i * QUADS + q], tile.z, row + i, column + 4u * q));
+      is_broken |= epilogue(sums[i * QUADS + q], tile.z, row + i, column + 4u * q);
     }
   }
-  report(largest);
+  report(any(is_broken));
 }

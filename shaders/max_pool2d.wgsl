@@ -36,7 +36,7 @@ fn are_nan(four: vec4f) -> vec4<bool> {
 }
 
 fn word(i: u32) -> f32 {
-  return x[i / 4u][i % 4u];
+  return x[i >> 2u][i & 3u];
 }
 
 @compute @workgroup_size(64)

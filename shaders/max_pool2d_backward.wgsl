@@ -58,8 +58,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
       // Where they are equal, the place in the image lies in the window, too.
       if (FOURS) {
         sum += select(vec4f(), dy[place], index[place] == vec4u(place_in_image));
-      } else if (index[place / 4u][place % 4u] == place_in_image) {
-        sum.x += dy[place / 4u][place % 4u];
+      } else if (index[place >> 2u][place & 3u] == place_in_image) {
+        sum.x += dy[place >> 2u][place & 3u];
       }
     }
   }
@@ -72,7 +72,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
     }
   } else {
     if (MASK) {
-      sum.x = select(sum.x, 0.0, mask[i / 4u][i % 4u] <= 0.0);
+      sum.x = select(sum.x, 0.0, mask[i >> 2u][i & 3u] <= 0.0);
     }
     dx[i] = sum.x;
   }

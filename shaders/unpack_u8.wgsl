@@ -14,5 +14,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grid:
   if (i >= params.size) {
     return;
   }
-  y[i] = unpack4x8unorm(x[i / 4u])[i % 4u];
+  y[i] = unpack4x8unorm(x[i >> 2u])[i & 3u];
 }

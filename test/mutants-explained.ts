@@ -260,15 +260,9 @@ export const explanations: readonly Explanation[] = [
   {
     kernels: ['matmul_subgroup'],
     operators: ['drop condition'],
-    at: /SGD && largest/,
+    at: /SGD && is_broken/,
     after: /^$/,
-    why: 'the largest exponent is 0 where there is no SGD step',
-  },
-  {
-    kernels: ['matmul_subgroup'],
-    operators: ['change constant'],
-    at: /(?<=(return|var largest =) )0u/,
-    why: 'one bit below those of the exponent, which alone are looked at',
+    why: 'nothing is broken where there is no SGD step',
   },
   {
     kernels: ['matmul_subgroup'],

@@ -1,9 +1,9 @@
 // y = x·Wᵀ + b, https://pytorch.org/docs/stable/generated/torch.nn.Linear.html
 
 import { HeddleError } from '../errors.ts';
-import type { Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { biasAdd } from '../ops/bias_add.ts';
+import { canFuseLinearBackward, linearBackward, prefersLinearBackward } from '../ops/linear_backward.ts';
 import { matmul } from '../ops/matmul.ts';
 import { prefersTransposed } from '../ops/matmul_variants.ts';
 import { reluBackward } from '../ops/relu_backward.ts';
@@ -182,31 +182,84 @@ function backward(
   weight: Parameter,
   bias: Parameter | undefined,
 ): Gradient | undefined {
-  const dx = x.needsGradient
-    ? inputGradient(context.recorder, x, dy, path, context.value(weight))
-    : undefined;
+  if (mayMakeAllGradients(context, x, weight)) return allGradients(context, x, dy, path, weight, bias);
+  const dx = x.needsGradient ? inputGradient(context, x, dy, path, context.value(weight)) : undefined;
   weightGradient(context, { path, dy: dy.tensor, x: x.tensor, weight, bias });
   return dx;
 }
 
-function inputGradient(recorder: Recorder, x: Value, dy: Gradient, path: string, weight: Tensor): Gradient {
-  const label = `${path}.backward.dx`;
-  const [rows, into] = rowsOf(x.tensor);
-  const transpose =
-    x.maskable && x.multiplies && prefersTransposed(recorder.device, into)
-      ? recorder.tensor(`${label}.transpose`, [into, rows])
-      : undefined;
-  const tensor = matmul(recorder, {
+/** Whether one kernel makes the gradients by input and weight, and all of them are wanted. */
+function mayMakeAllGradients(context: ForwardContext, x: Value, weight: Parameter): boolean {
+  const { fused, recorder } = context;
+  return (
+    fused &&
+    x.needsGradient &&
+    context.trains(weight) &&
+    canFuseLinearBackward(recorder.device, x.tensor, context.value(weight)) &&
+    prefersLinearBackward(recorder.device, rowsOf(x.tensor)[0])
+  );
+}
+
+function allGradients(
+  context: ForwardContext,
+  x: Value,
+  dy: Gradient,
+  path: string,
+  weight: Parameter,
+  bias: Parameter | undefined,
+): Gradient {
+  const { recorder, accumulate, update } = context;
+  const trained = bias !== undefined && context.trains(bias) ? [bias] : [];
+  const into = (parameter: Parameter) =>
+    update === undefined ? context.gradient(parameter) : context.value(parameter);
+  const label = `${path}.backward${update === undefined ? '' : '.update'}`;
+  const [rows] = rowsOf(x.tensor);
+  const transpose = rows % 2 === 0 ? transposeOf(context, x, path) : undefined;
+  const tensor = linearBackward(recorder, {
     label,
+    x: x.tensor,
+    dy: dy.tensor,
+    weight: context.value(weight),
+    mask: x.maskable,
+    transpose,
+    dWeight: into(weight),
+    dBias: trained.map(into)[0],
+    accumulate: update === undefined && accumulate,
+    sgd: update,
+  });
+  update?.done(weight, ...trained);
+  return gradientOf(tensor, x, transpose);
+}
+
+function inputGradient(
+  context: ForwardContext,
+  x: Value,
+  dy: Gradient,
+  path: string,
+  weight: Tensor,
+): Gradient {
+  const transpose = transposeOf(context, x, path);
+  const tensor = matmul(context.recorder, {
+    label: `${path}.backward.dx`,
     // Layers in between may have made something else of the tensor that was transposed.
     ...(dy.transpose?.of === dy.tensor ? { a: dy.transpose.tensor, aTransposed: true } : { a: dy.tensor }),
     b: weight,
     ...(x.maskable ? { mask: x.tensor } : {}),
     ...(transpose === undefined ? {} : { transpose }),
   });
-  return {
-    tensor,
-    masked: x.maskable,
-    ...(transpose === undefined ? {} : { transpose: { of: tensor, tensor: transpose } }),
-  };
+  return gradientOf(tensor, x, transpose);
 }
+
+/** Where the gradient by x is to go a second time, [in, rows], when the product that follows is the faster for it. */
+function transposeOf({ recorder }: ForwardContext, x: Value, path: string): Tensor | undefined {
+  const [rows, into] = rowsOf(x.tensor);
+  return x.maskable && x.multiplies && prefersTransposed(recorder.device, into)
+    ? recorder.tensor(`${path}.backward.dx.transpose`, [into, rows])
+    : undefined;
+}
+
+const gradientOf = (tensor: Tensor, x: Value, transpose: Tensor | undefined): Gradient => ({
+  tensor,
+  masked: x.maskable,
+  ...(transpose === undefined ? {} : { transpose: { of: tensor, tensor: transpose } }),
+});

@@ -59,7 +59,7 @@ const isNarrow = ({ m, n }: MatmulShape) => m >= 1024 && n <= 32;
  */
 const table: readonly Row[] = [
   { variant: subgroup(4, 16, 2, 8), suits: (shape) => shape.m <= 16 || isNarrow(shape) },
-  { variant: subgroup(4, 32, 3, 4), suits: always },
+  { variant: subgroup(4, 32, 4, 4), suits: always },
   { variant: subgroup(8, 16, 1, 2), suits: ({ m }) => m <= 16 },
   { variant: subgroup(8, 64, 1, 2), suits: isNarrow },
   { variant: subgroup(8, 32, 2, 2), suits: always },

@@ -218,6 +218,81 @@ export const trials: Trials<KernelName> = {
     ];
   },
 
+  linear_backward({ params, on, count, whole }) {
+    const { rows, features, outputs, accumulate } = params as Record<
+      'rows' | 'features' | 'outputs' | 'accumulate',
+      number
+    >;
+    const x = whole(rows * features, 3);
+    const dy = whole(rows * outputs, largestTerm(rows));
+    const weight = whole(outputs * features, 3);
+    const bias = whole(outputs, 2047);
+    const before = on('SGD') ? weight : whole(outputs * features, 2047);
+    const gradients = reference.matrix(dy, rows, outputs);
+    const dx = reference
+      .matmul(gradients, reference.matrix(weight, outputs, features))
+      .map((value, i) => (on('MASK') ? reference.masked(value, x[i] as number) : value));
+    const dweight = reference.matmul(
+      reference.matrix(dy, outputs, rows, true),
+      reference.matrix(x, rows, features),
+    );
+    const lr = 0.5; // a whole number times it is exact
+    // Every sum of whole numbers is exact.
+    const updated = (sums: readonly Bounded[], old: Float32Array) =>
+      within(
+        sums.map(({ value }, i) => {
+          const was = old[i] as number;
+          return on('SGD') ? was - lr * value : accumulate * was + value;
+        }),
+        0,
+      );
+    const inputs = {
+      x,
+      dy,
+      weight: on('SGD') ? nothing(4) : weight,
+      dx: nothing(rows * features),
+      dx_transpose: nothing(on('TRANSPOSE') ? features * rows : 4),
+      dweight: accumulate === 0 && !on('SGD') ? nothing(before.length) : before,
+      dbias: bias, // stays where it is not wanted
+      loss: new Float32Array(on('SGD') ? count('loss') : 1).fill(1), // stays, as long as all is finite
+    };
+    const loss = within(inputs.loss, 0);
+    const step = { rows: 0, slot: inputs.loss.length - 1, lr };
+    const exactly = (values: readonly Bounded[]) =>
+      within(
+        values.map(({ value }) => value),
+        0,
+      );
+    const right: Trial = {
+      inputs,
+      expected: {
+        dx: exactly(dx),
+        ...(on('TRANSPOSE')
+          ? {
+              dx_transpose: exactly(
+                Array.from(
+                  { length: features * rows },
+                  (_, i) => dx[(i % rows) * features + Math.floor(i / rows)] as Bounded,
+                ),
+              ),
+            }
+          : {}),
+        dweight: updated(dweight, before),
+        dbias: on('BIAS') ? updated(reference.columnSum(dy, rows, outputs), bias) : within(bias, 0),
+        loss,
+      },
+      step,
+    };
+    if (!on('SGD')) return [right];
+    const infinite = Number.POSITIVE_INFINITY;
+    const broken = [
+      { ...inputs, dweight: before.with(before.length - 1, infinite) },
+      ...(on('BIAS') ? [{ ...inputs, dbias: bias.with(outputs - 1, infinite) }] : []),
+    ];
+    const reported = { loss: loss.with(step.slot, nan) };
+    return [right, ...broken.map((wrong) => ({ inputs: wrong, expected: reported, step }))];
+  },
+
   linear_cross_entropy({ params, on, count, whole, integers }) {
     const { rows, features } = params as { rows: number; features: number };
     const bias = whole(count('bias'), 32).map((v) => v / 16);

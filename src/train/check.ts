@@ -41,11 +41,17 @@ interface Way {
   readonly dispatches: readonly DispatchDescription[];
 }
 
-const head: KernelName = 'linear_cross_entropy';
+/** The kernels that the fused plan can do without, in every combination, the fastest first. */
+const dispensable: readonly (readonly KernelName[])[] = [
+  [],
+  ['linear_backward'],
+  ['linear_cross_entropy'],
+  ['linear_backward', 'linear_cross_entropy'],
+];
 
 /**
  * Ways to train on this device, the fastest first: cores that are passed over are to be avoided; the fused plan can also do
- * without the kernel that makes the last layer's logits and their loss together.
+ * without the kernels that do several things of a layer with few outputs at once.
  */
 function choicesFor(device: Device): KernelChoice[] {
   const cores = matmulCores(device)
@@ -54,7 +60,7 @@ function choicesFor(device: Device): KernelChoice[] {
   const passedOver = cores.map((_, i) => cores.slice(0, i));
   return [
     ...passedOver.flatMap((avoid) =>
-      [avoid, [...avoid, head]].map((names) => ({ avoid: names, plain: false })),
+      dispensable.map((names) => ({ avoid: [...avoid, ...names], plain: false })),
     ),
     ...passedOver.map((avoid) => ({ avoid, plain: true })),
   ];

@@ -30,6 +30,9 @@ const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, nu
     { COLUMNS: 16, STRANDS: 1 },
     { COLUMNS: 64, STRANDS: 1 },
   ],
+  linear_backward: [1, 3, 10, 16].flatMap((OUTPUTS) =>
+    [4, 8, 16].map((LANES) => ({ OUTPUTS, LANES, HELD: Math.ceil((2 * OUTPUTS) / LANES) })),
+  ),
   linear_cross_entropy: [1, 3, 10, 16].flatMap((CLASSES) => [1, 8].map((STRANDS) => ({ CLASSES, STRANDS }))),
   matmul: allMatmulVariants.filter(({ core }) => core === 'tile').map(({ constants }) => constants),
   matmul_subgroup: allMatmulVariants
@@ -38,9 +41,15 @@ const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, nu
   pointwise_loss: Object.values(pointwiseKinds).map((KIND) => ({ KIND })),
 };
 
+/** Of the kernels of matmul, which alone can rectify. */
+const isProduct = ({ RELU }: ConstantValues) => RELU !== undefined;
+
 /** What no launcher asks for, each with the reason. A rule holds for every kernel that has the constants it names. */
 const rules: readonly { readonly reason: string; forbids(values: ConstantValues): boolean }[] = [
-  { reason: 'bias and mask share a binding', forbids: ({ BIAS, MASK }) => BIAS === true && MASK === true },
+  {
+    reason: 'bias and mask share a binding',
+    forbids: (v) => isProduct(v) && v.BIAS === true && v.MASK === true,
+  },
   {
     reason: 'pairs of A along k come with one load only when k is even, and then two steps leave no tail',
     forbids: (v) => v.DEPTH === 2 && v.A_VECTOR === true && v.A_TRANSPOSED === false && v.K_TAIL === true,
@@ -59,15 +68,16 @@ const rules: readonly { readonly reason: string; forbids(values: ConstantValues)
   },
   {
     reason: 'an SGD step takes the product as it is',
-    forbids: (v) => v.SGD === true && (v.BIAS === true || v.RELU === true || v.MASK === true),
+    forbids: (v) => isProduct(v) && v.SGD === true && (v.BIAS === true || v.RELU === true || v.MASK === true),
   },
   {
     reason: 'the sums of rows and the transpose share a binding; nobody has use for a transposed parameter',
-    forbids: (v) => v.TRANSPOSE === true && (v.ROW_SUMS === true || v.SGD === true),
+    forbids: (v) => isProduct(v) && v.TRANSPOSE === true && (v.ROW_SUMS === true || v.SGD === true),
   },
   {
     reason: 'of products, only the gradient by an input of floats is stored transposed, too',
     forbids: (v) =>
+      isProduct(v) &&
       v.TRANSPOSE === true &&
       [v.BIAS, v.RELU, v.A_U8, v.B_U8, v.B_TRANSPOSED].some((constant) => constant === true),
   },

@@ -95,7 +95,8 @@ describe('checkModel', () => {
       ...plain,
     ])
       expect(kernels).toContain(name);
-    if (device().info.software) expect(kernels).toContain('matmul_subgroup');
+    if (device().info.software)
+      for (const name of ['matmul_subgroup', 'linear_backward']) expect(kernels).toContain(name);
     const shapes = checks.map(({ shape }) => shape);
     expect(shapes).toContain(
       `a [${batchSize}, ${features}], b [${hidden}, ${features}], bias_or_mask [${hidden}], c [${batchSize}, ${hidden}]`,
@@ -115,6 +116,12 @@ describe('checkModel', () => {
       wrong: ['linear_cross_entropy'],
       choice: { avoid: ['linear_cross_entropy'], plain: false },
       layers: layerWithLoss,
+    },
+    {
+      fault: 'way-back',
+      wrong: ['linear_backward'],
+      choice: { avoid: ['linear_backward'], plain: false },
+      layers: [features, hidden, classes],
     },
     { fault: 'sgd', wrong: ['sgd'] },
   ];

@@ -1,0 +1,181 @@
+// The way back through a linear layer with few outputs, in one pass over its input: by the input, dx = dy·weight, with MASK
+// 0 where x is not above 0, which is the way back through the ReLU that made x; by the weights, dweight = dyᵀ·x; with BIAS
+// by the bias, dbias = the sums of dy's columns.  Weights' and bias's are added to what is there with accumulate != 0.
+// x, dx [rows, features], weight, dweight [OUTPUTS, features] as vec4s, dy [rows, OUTPUTS], dbias [OUTPUTS]. With TRANSPOSE
+// dx is stored a second time, as [features, rows], two rows a vec2.
+// With SGD dweight and dbias hold the parameters, from which step.lr · gradient is taken; weight is then not used. A NaN or
+// an infinity among gradients and parameters, found by its bits, is reported in loss[step.slot].
+// An invocation owns four features in all rows, so that none needs what another one makes. Two rows at a time, since
+// software drivers load and store the sums anew in each iteration; more code than that they would not keep at hand.
+
+enable subgroups;
+
+struct Params {
+  rows: u32,
+  features: u32,
+  outputs: u32,    // OUTPUTS again, for loops that drivers had better not unroll
+  accumulate: u32,
+}
+
+struct Step {
+  rows: u32,  // rows of this batch that hold data
+  slot: u32,  // where this step's loss goes
+  draw: u32,  // a number of its own for each forward pass, for random numbers
+  lr: f32,    // learning rate of this step
+  scale: f32, // what the batch's summed loss is multiplied by: 1 / rows for a mean
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> dx_transpose: array<vec2f>;
+@group(0) @binding(5) var<storage, read_write> dweight: array<vec4f>;
+@group(0) @binding(6) var<storage, read_write> dbias: array<f32>;
+@group(0) @binding(7) var<storage, read_write> loss: array<atomic<u32>>; // bits of f32s
+@group(0) @binding(8) var<uniform> step: Step;
+@group(0) @binding(9) var<uniform> params: Params;
+
+const OUTPUTS = 10u;
+const LANES = 8u;
+const HELD = 3u; // values of two rows of dy that a lane holds: 2 * OUTPUTS / LANES, rounded up
+const MASK = false;
+const TRANSPOSE = false;
+const BIAS = true;
+const SGD = false;
+
+const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity
+const BROKEN = 0x7fc00001u;   // the NaN that stands for a broken gradient or parameter
+
+// The largest of the four's exponents, as bits.
+fn exponent(four: vec4f) -> u32 {
+  let bits = bitcast<vec4u>(four) & vec4u(EXPONENT);
+  return max(max(bits.x, bits.y), max(bits.z, bits.w));
+}
+
+fn report(largest: u32) {
+  if (SGD && largest == EXPONENT) {
+    if ((atomicLoad(&loss[step.slot]) & EXPONENT) != EXPONENT) {
+      atomicStore(&loss[step.slot], BROKEN);
+    }
+  }
+}
+
+// A column of dy; returns the largest exponent among what SGD read and wrote.
+fn finish_bias(c: u32) -> u32 {
+  var sum = 0.0;
+  for (var row = 0u; row < params.rows; row++) {
+    sum += dy[row * OUTPUTS + c];
+  }
+  if (SGD) {
+    let before = dbias[c];
+    let after = before - step.lr * sum;
+    dbias[c] = after;
+    return exponent(vec4f(sum, before, after, 0.0));
+  }
+  if (params.accumulate != 0u) {
+    sum += dbias[c];
+  }
+  dbias[c] = sum;
+  return 0u;
+}
+
+// Likewise four weights.
+fn finish_weight(i: u32, sum: vec4f) -> u32 {
+  if (SGD) {
+    let before = dweight[i];
+    let after = before - step.lr * sum;
+    dweight[i] = after;
+    return max(exponent(sum), max(exponent(before), exponent(after)));
+  }
+  if (params.accumulate != 0u) {
+    dweight[i] += sum;
+  } else {
+    dweight[i] = sum;
+  }
+  return 0u;
+}
+
+// What `lane` holds. With four lanes a broadcast is the faster way; it wants a constant.
+fn from_lane(value: f32, lane: u32) -> f32 {
+  if (LANES != 4u) {
+    return subgroupShuffle(value, lane);
+  }
+  switch (lane) {
+    case 0u: { return subgroupBroadcast(value, 0u); }
+    case 1u: { return subgroupBroadcast(value, 1u); }
+    case 2u: { return subgroupBroadcast(value, 2u); }
+    default: { return subgroupBroadcast(value, 3u); }
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
+  var largest = 0u;
+  if (BIAS && tile.x == 0u) {
+    for (var c = lane; c < params.outputs; c += LANES) {
+      largest = max(largest, finish_bias(c));
+    }
+  }
+  // Lanes beyond the last four features repeat them, and store nothing.
+  let quads = params.features / 4u;
+  let is_inside = tile.x * LANES + lane < quads;
+  let quad = min(tile.x * LANES + lane, quads - 1u);
+  var w: array<vec4f, OUTPUTS>;  // this lane's columns of the weights,
+  var dw: array<vec4f, OUTPUTS>; // and of their gradient
+  for (var c = 0u; c < params.outputs; c++) {
+    if (SGD) {
+      w[c] = dweight[c * quads + quad];
+    } else {
+      w[c] = weight[c * quads + quad];
+    }
+  }
+  for (var row = 0u; row < params.rows; row += 2u) {
+    // Rows beyond the last are 0, and not stored.
+    var held: array<f32, HELD>; // two rows of dy, spread over the lanes
+    // unroll
+    for (var h = 0u; h < HELD; h++) {
+      let i = row * OUTPUTS + h * LANES + lane;
+      held[h] = select(0.0, dy[min(i, params.rows * OUTPUTS - 1u)], i < params.rows * OUTPUTS);
+    }
+    var input: array<vec4f, 2>;
+    var output = array<vec4f, 2>(); // said, since Dawn for Vulkan makes variables 0 before a loop, not in it
+    // unroll
+    for (var r = 0u; r < 2u; r++) {
+      input[r] = select(vec4f(), x[min(row + r, params.rows - 1u) * quads + quad], row + r < params.rows);
+    }
+    // unroll
+    for (var c = 0u; c < OUTPUTS; c++) {
+      var sum = dw[c];
+      // unroll
+      for (var r = 0u; r < 2u; r++) {
+        let v = r * OUTPUTS + c;
+        let d = from_lane(held[v / LANES], v % LANES);
+        output[r] = fma(vec4f(d), w[c], output[r]);
+        sum = fma(vec4f(d), input[r], sum);
+      }
+      dw[c] = sum;
+    }
+    // unroll
+    for (var r = 0u; r < 2u; r++) {
+      if (MASK) {
+        output[r] = select(output[r], vec4f(), input[r] <= vec4f());
+      }
+      if (is_inside && row + r < params.rows) {
+        dx[(row + r) * quads + quad] = output[r];
+      }
+    }
+    if (TRANSPOSE && is_inside) {
+      // unroll
+      for (var j = 0u; j < 4u; j++) {
+        dx_transpose[((4u * quad + j) * params.rows + row) >> 1u] = vec2f(output[0][j], output[1][j]);
+      }
+    }
+  }
+  if (is_inside) {
+    for (var c = 0u; c < params.outputs; c++) {
+      largest = max(largest, finish_weight(c * quads + quad, dw[c]));
+    }
+  }
+  report(largest);
+}
