@@ -47,53 +47,44 @@ const SGD = false;
 const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity
 const BROKEN = 0x7fc00001u;   // the NaN that stands for a broken gradient or parameter
 
-// The largest of the four's exponents, as bits.
-fn exponent(four: vec4f) -> u32 {
-  let bits = bitcast<vec4u>(four) & vec4u(EXPONENT);
-  return max(max(bits.x, bits.y), max(bits.z, bits.w));
+// Which of the four are a NaN or an infinity. A parameter is one after an SGD step when it or its gradient was one before.
+fn not_finite(four: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(four) & vec4u(EXPONENT)) == vec4u(EXPONENT);
 }
 
-fn report(largest: u32) {
-  if (SGD && largest == EXPONENT) {
+fn report(is_broken: bool) {
+  if (SGD && is_broken) {
     if ((atomicLoad(&loss[step.slot]) & EXPONENT) != EXPONENT) {
       atomicStore(&loss[step.slot], BROKEN);
     }
   }
 }
 
-// A column of dy; returns the largest exponent among what SGD read and wrote.
-fn finish_bias(c: u32) -> u32 {
-  var sum = 0.0;
+// A column of dy; returns whether SGD made a NaN or an infinity.
+fn finish_bias(c: u32) -> bool {
+  var value = 0.0;
   for (var row = 0u; row < params.rows; row++) {
-    sum += dy[row * OUTPUTS + c];
+    value += dy[row * OUTPUTS + c];
   }
   if (SGD) {
-    let before = dbias[c];
-    let after = before - step.lr * sum;
-    dbias[c] = after;
-    return exponent(vec4f(sum, before, after, 0.0));
+    value = dbias[c] - step.lr * value;
+  } else if (params.accumulate != 0u) {
+    value += dbias[c];
   }
-  if (params.accumulate != 0u) {
-    sum += dbias[c];
-  }
-  dbias[c] = sum;
-  return 0u;
+  dbias[c] = value;
+  return any(not_finite(vec4f(value)));
 }
 
 // Likewise four weights.
-fn finish_weight(i: u32, sum: vec4f) -> u32 {
+fn finish_weight(i: u32, sum: vec4f) -> vec4<bool> {
+  var value = sum;
   if (SGD) {
-    let before = dweight[i];
-    let after = before - step.lr * sum;
-    dweight[i] = after;
-    return max(exponent(sum), max(exponent(before), exponent(after)));
+    value = dweight[i] - step.lr * value;
+  } else if (params.accumulate != 0u) {
+    value += dweight[i];
   }
-  if (params.accumulate != 0u) {
-    dweight[i] += sum;
-  } else {
-    dweight[i] = sum;
-  }
-  return 0u;
+  dweight[i] = value;
+  return not_finite(value);
 }
 
 // What `lane` holds. With four lanes a broadcast is the faster way; it wants a constant.
@@ -111,10 +102,9 @@ fn from_lane(value: f32, lane: u32) -> f32 {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  var largest = 0u;
   if (BIAS && tile.x == 0u) {
     for (var c = lane; c < params.outputs; c += LANES) {
-      largest = max(largest, finish_bias(c));
+      report(finish_bias(c));
     }
   }
   // Lanes beyond the last four features repeat them, and store nothing.
@@ -131,18 +121,17 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
     }
   }
   for (var row = 0u; row < params.rows; row += 2u) {
-    // Rows beyond the last are 0, and not stored.
     var held: array<f32, HELD>; // two rows of dy, spread over the lanes
     // unroll
     for (var h = 0u; h < HELD; h++) {
-      let i = row * OUTPUTS + h * LANES + lane;
-      held[h] = select(0.0, dy[min(i, params.rows * OUTPUTS - 1u)], i < params.rows * OUTPUTS);
+      held[h] = dy[min(row * OUTPUTS + h * LANES + lane, params.rows * OUTPUTS - 1u)];
     }
     var input: array<vec4f, 2>;
     var output = array<vec4f, 2>(); // said, since Dawn for Vulkan makes variables 0 before a loop, not in it
     // unroll
     for (var r = 0u; r < 2u; r++) {
-      input[r] = select(vec4f(), x[min(row + r, params.rows - 1u) * quads + quad], row + r < params.rows);
+      // A row beyond the last is 0, and its dx not stored.
+      input[r] = select(vec4f(), x[(row + r) * quads + quad], row + r < params.rows);
     }
     // unroll
     for (var c = 0u; c < OUTPUTS; c++) {
@@ -157,12 +146,12 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
       dw[c] = sum;
     }
     // unroll
-    for (var r = 0u; r < 2u; r++) {
+    for (var i = 0u; i < 2u; i++) {
       if (MASK) {
-        output[r] = select(output[r], vec4f(), input[r] <= vec4f());
+        output[i] = select(output[i], vec4f(), input[i] <= vec4f());
       }
-      if (is_inside && row + r < params.rows) {
-        dx[(row + r) * quads + quad] = output[r];
+      if (is_inside && row + i < params.rows) {
+        dx[(row + i) * quads + quad] = output[i];
       }
     }
     if (TRANSPOSE && is_inside) {
@@ -174,8 +163,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
   }
   if (is_inside) {
     for (var c = 0u; c < params.outputs; c++) {
-      largest = max(largest, finish_weight(c * quads + quad, dw[c]));
+      report(any(finish_weight(c * quads + quad, dw[c])));
     }
   }
-  report(largest);
 }

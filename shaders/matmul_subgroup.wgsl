@@ -223,11 +223,11 @@ fn bias_or_mask_four(i: u32) -> vec4f {
 fn store(i: u32, four: vec4f, of_this_row: vec4<bool>) {
   if (C_VECTOR) {
     c[i >> 2u] = four;
-    return;
-  }
-  for (var j = 0u; j < 4u; j++) {
-    if (of_this_row[j]) {
-      c[(i + j) >> 2u][(i + j) & 3u] = four[j];
+  } else {
+    for (var j = 0u; j < 4u; j++) {
+      if (of_this_row[j]) {
+        c[(i + j) >> 2u][(i + j) & 3u] = four[j];
+      }
     }
   }
 }
@@ -277,7 +277,7 @@ fn epilogue_row(sum: f32, part: u32, row: u32) -> bool {
     var value = sum;
     if (SGD) {
       value = row_sums_or_transpose[i] - step.lr * sum;
-      is_broken = not_finite(vec4f(value)).x;
+      is_broken = any(not_finite(vec4f(value)));
     } else if (params.accumulate != 0u) {
       value += row_sums_or_transpose[i];
     }

@@ -131,6 +131,43 @@ export const explanations: readonly Explanation[] = [
     why: sameNumbers,
   },
   {
+    kernels: ['linear_backward'],
+    operators: ['drop condition'],
+    at: /SGD && is_broken/,
+    after: /^$/,
+    why: 'where there is no SGD step, loss is bound to what nobody reads',
+  },
+  {
+    kernels: ['linear_backward'],
+    operators: ['always enter', 'change constant'],
+    at: /(?<=if \()LANES != 4u|(?<=LANES != )4u/,
+    why: sameNumbers,
+  },
+  {
+    kernels: ['linear_backward'],
+    operators: ['swap axis', 'drop factor', 'drop term', 'shift comparison'],
+    at: /(?<=is_inside = tile\.)x|(?<=is_inside = tile\.x )\*|(?<=is_inside = tile\.x \* LANES )\+|(?<=is_inside = .*)</,
+    why: 'lanes beyond the last four features would store what its lane stores, as on the software drivers all do in step',
+  },
+  {
+    kernels: ['linear_backward'],
+    operators: ['drop condition', 'always enter'],
+    at: /is_inside(?= &&|\) \{)|&& is_inside/,
+    why: 'lanes beyond the last four features would store what its lane stores, as on the software drivers all do in step',
+  },
+  {
+    kernels: ['linear_backward'],
+    operators: ['drop min', 'drop term'],
+    at: /min\(tile\.x|(?<=quads )- 1u/,
+    why: notStored,
+  },
+  {
+    kernels: ['linear_backward'],
+    operators: ['shift comparison'],
+    at: /(?<=; i )< 2u/,
+    why: 'the row after these two is stored as well, and again when it is its turn',
+  },
+  {
     kernels: ['linear_cross_entropy'],
     operators: ['change constant'],
     at: /(?<=bad = )1u/,

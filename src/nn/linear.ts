@@ -196,7 +196,7 @@ function mayMakeAllGradients(context: ForwardContext, x: Value, weight: Paramete
     x.needsGradient &&
     context.trains(weight) &&
     canFuseLinearBackward(recorder.device, x.tensor, context.value(weight)) &&
-    prefersLinearBackward(recorder.device, rowsOf(x.tensor)[0])
+    prefersLinearBackward(recorder.device, x.tensor)
   );
 }
 

@@ -21,8 +21,10 @@ export function canFuseLinearBackward(device: Device, x: Tensor, weight: Tensor)
  * Whether it is to be used rather than a product for each of the gradients: its few invocations walk through all rows one
  * after the other, which suits the few cores of software adapters. Measured on those alone.
  */
-export const prefersLinearBackward = (device: Device, rows: number): boolean =>
-  device.info.software && rows <= 1024 && !device.avoided.has(kernel.name);
+export function prefersLinearBackward(device: Device, x: Tensor): boolean {
+  const [rows, features] = x.shape as [number, number];
+  return device.info.software && rows <= 8 * features && !device.avoided.has(kernel.name);
+}
 
 /**
  * Records the gradients by input, weight and bias of a linear layer with few outputs. x [rows, in], dy [rows, out], weight

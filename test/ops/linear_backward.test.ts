@@ -7,6 +7,7 @@ import { linearBackward as kernel } from '../../src/ops/kernels.generated.ts';
 import { linearBackward } from '../../src/ops/linear_backward.ts';
 import * as reference from '../../src/ops/reference.ts';
 import { run } from '../../src/ops/run.ts';
+import { brokenBits } from '../../src/ops/sgd.ts';
 import { stepRecord } from '../../src/ops/step.ts';
 import { expectWithin } from '../support/compare.ts';
 import { f32, floats } from '../support/data.ts';
@@ -129,6 +130,52 @@ it.each<Case>([
     const sums = reference.columnSum(dy, rows, outputs);
     expectWithin('bias', found.bias, wanted.bias ? after(sums, before) : reference.within(before, 0));
     expect([...found.losses]).toEqual([7, 8]);
+  },
+);
+
+it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
+  'a step reports a gradient or parameter of %d in its own loss, unless that is not finite either',
+  async (bad) => {
+    const [rows, features, outputs] = [3, 36, 3];
+    const shapes = { x: [rows, features], dy: [rows, outputs], weight: [outputs, features], bias: [outputs] };
+    const sizes = Object.entries(shapes).map(
+      ([name, shape]) => [name, shape, shape.reduce((a, b) => a * b)] as const,
+    );
+    const places = sizes.flatMap(([name, , size]) =>
+      [0, 1, size - 2, size - 1].map((at) => [name, at] as const),
+    );
+    for (const [where, at] of places) {
+      const inputs = Object.fromEntries(
+        sizes.map(([name, shape, size], seed) => {
+          const values = floats(size, seed);
+          return [name, f32(name === where ? values.with(at, bad) : values, ...shape)];
+        }),
+      ) as Record<keyof typeof shapes, ReturnType<typeof f32>>;
+      const given = {
+        ...inputs,
+        losses: f32([1, 2, 3], 3),
+        kept: f32([1, Number.NEGATIVE_INFINITY, 3], 3),
+        step: stepRecord({ rows, slot: 1, lr: 0 }),
+      };
+      const { losses, kept } = await run(device(), given, (r, { x, dy, weight, bias, step, ...t }) => {
+        for (const into of [t.losses, t.kept])
+          linearBackward(r, {
+            label: 'dx',
+            x,
+            dy,
+            weight,
+            mask: false,
+            dWeight: weight,
+            dBias: bias,
+            accumulate: false,
+            sgd: { losses: into, step },
+          });
+        return { losses: t.losses, kept: t.kept };
+      });
+      const bits = new Uint32Array(losses.buffer, losses.byteOffset, 3);
+      expect([losses[0], bits[1], losses[2]], `${where} ${at}`).toEqual([1, brokenBits, 3]);
+      expect([...kept], `${where} ${at}`).toEqual([1, Number.NEGATIVE_INFINITY, 3]);
+    }
   },
 );
 
