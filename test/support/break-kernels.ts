@@ -27,7 +27,7 @@ const faults = {
   head: [[kernels.linearCrossEntropy, '+ bias[c];', '+ 1.01 * bias[c];']],
   /** The last layer's way back, in one kernel, gives its bias a wrong gradient. */
   'way-back': [
-    [kernels.linearBackward, 'sum += dy[row * OUTPUTS + c];', 'sum += 1.01 * dy[row * OUTPUTS + c];'],
+    [kernels.linearBackward, 'value += dy[row * OUTPUTS + c];', 'value += 1.01 * dy[row * OUTPUTS + c];'],
   ],
   /** The optimizer goes a little too far: there is no other. */
   sgd: [[kernels.sgd, 'before - step.lr * gradient[i]', 'before - 1.01 * step.lr * gradient[i]']],
