@@ -7,7 +7,7 @@ import { tuneText } from '../../src/cli/tune.ts';
 import { heddle, records, temporaryFolder, withCache } from './support.ts';
 
 const timeout = 120_000;
-const sizes = ['--hidden', '16', '--batch-size', '8'];
+const sizes = ['--hidden', '16,16', '--batch-size', '8'];
 const run = ['train', '--dataset', 'synthetic', ...sizes, '--limit', '80', '--epochs', '1', '--json'];
 
 describe('heddle tune', { timeout }, () => {
