@@ -293,7 +293,7 @@ export const explanations: readonly Explanation[] = [
     at: /(?<=if \()[ABC]_VECTOR/,
     why: sameNumbers,
   },
-  { kernels: ['matmul_subgroup'], operators: ['always enter'], at: /K_TAIL/, why: sameNumbers },
+  { kernels: ['matmul_subgroup'], operators: ['always enter'], at: /K_TAIL|!C_VECTOR/, why: sameNumbers },
   {
     kernels: ['matmul_subgroup'],
     operators: ['drop condition'],
