@@ -4,7 +4,7 @@
 // x, dx [rows, features], weight, dweight [OUTPUTS, features] as vec4s, dy [rows, OUTPUTS], dbias [OUTPUTS]. With TRANSPOSE
 // dx is stored a second time, as [features, rows], two rows a vec2.
 // With SGD dweight and dbias hold the parameters, from which step.lr · gradient is taken; weight is then not used. A NaN or
-// an infinity among gradients and parameters, found by its bits, is reported in loss[step.slot].
+// an infinity that the step leaves there, found by its bits, is reported in loss[step.slot].
 // An invocation owns four features in all rows, so that none needs what another one makes. Two rows at a time, since
 // software drivers load and store the sums anew in each iteration; more code than that they would not keep at hand.
 

@@ -1,7 +1,6 @@
 // linear_backward.wgsl against float64: any two of its constants in every combination, and its launcher.
 
 import { expect, it } from 'vitest';
-import type { DispatchDescription } from '../../src/gpu/plan.ts';
 import { checkDispatch } from '../../src/ops/check.ts';
 import { linearBackward as kernel } from '../../src/ops/kernels.generated.ts';
 import { linearBackward } from '../../src/ops/linear_backward.ts';
@@ -10,7 +9,7 @@ import { run } from '../../src/ops/run.ts';
 import { brokenBits } from '../../src/ops/sgd.ts';
 import { stepRecord } from '../../src/ops/step.ts';
 import { expectWithin } from '../support/compare.ts';
-import { f32, floats } from '../support/data.ts';
+import { f32, floatBinding, floats } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
 import { coveringVariants } from '../support/variants.ts';
 
@@ -27,17 +26,13 @@ it.each([1, 3, 10, 16])(
         [4, 36, 68].map((features) => [rows, features] as const),
       );
       for (const [i, [rows, features]] of sizes.entries()) {
-        const binding = (name: string, ...shape: number[]): DispatchDescription['bindings'][0] => {
-          const bytes = shape.reduce((a, b) => a * b, 4);
-          return { name, label: name, shape, dtype: 'f32', bytes, access: 'read' };
-        };
         const result = await checkDispatch(device(), {
           label: 'y',
           kernel: kernel.name,
           constants,
           params: { rows, features, outputs, accumulate: constants.SGD === true ? 0 : i % 2 },
           workgroups: [Math.ceil(features / 4 / lanes), 1, 1],
-          bindings: [binding('loss', 3)],
+          bindings: [floatBinding('loss', 3)],
         });
         expect(result.message, `${JSON.stringify(constants)}: ${rows} rows of ${features}`).toBeUndefined();
         expect(result).toMatchObject({ ok: true, wrong: 0 });

@@ -1,7 +1,6 @@
 // linear_cross_entropy.wgsl against float64: any two of its constants in every combination, and its launcher.
 
 import { describe, expect, it } from 'vitest';
-import type { DispatchDescription } from '../../src/gpu/plan.ts';
 import { checkDispatch } from '../../src/ops/check.ts';
 import { linearCrossEntropy as kernel } from '../../src/ops/kernels.generated.ts';
 import { linearCrossEntropy } from '../../src/ops/linear_cross_entropy.ts';
@@ -9,7 +8,7 @@ import * as reference from '../../src/ops/reference.ts';
 import { run } from '../../src/ops/run.ts';
 import { stepRecord } from '../../src/ops/step.ts';
 import { expectWithin } from '../support/compare.ts';
-import { f32, floats, integers, u32 } from '../support/data.ts';
+import { f32, floatBinding, floats, integers, u32 } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
 import { coveringVariants } from '../support/variants.ts';
 
@@ -29,17 +28,13 @@ describe.each(
       (rows, i) => [rows, featureCounts[i % featureCounts.length] as number] as const,
     );
     for (const [rows, features] of sizes) {
-      const binding = (name: string, ...shape: number[]): DispatchDescription['bindings'][0] => {
-        const bytes = shape.reduce((a, b) => a * b, 4);
-        return { name, label: name, shape, dtype: 'f32', bytes, access: 'read' };
-      };
       const result = await checkDispatch(device(), {
         label: 'y',
         kernel: kernel.name,
         constants,
         params: { rows, features, classes, strands },
         workgroups: [Math.ceil(rows / 64), 1, 1],
-        bindings: [binding('bias', classes), binding('loss', 3)],
+        bindings: [floatBinding('bias', classes), floatBinding('loss', 3)],
       });
       expect(result.message, `${rows} rows of ${features}`).toBeUndefined();
       expect(result).toMatchObject({ ok: true, wrong: 0 });

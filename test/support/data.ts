@@ -1,5 +1,6 @@
 // Seeded test data, the sizes that tests go over, and shorthands for what `run` takes.
 
+import type { DispatchDescription } from '../../src/gpu/plan.ts';
 import type { HostTensor } from '../../src/ops/run.ts';
 import { createGenerator } from '../../src/random/generator.ts';
 
@@ -45,4 +46,10 @@ export function triples(sizes: readonly number[]): [number, number, number][] {
   return sizes.flatMap((a, i) =>
     sizes.map((b, j): [number, number, number] => [a, b, sizes[(i + j) % sizes.length] as number]),
   );
+}
+
+/** A binding of float32 as a plan describes it, for dispatches that are checked without a plan. */
+export function floatBinding(name: string, ...shape: number[]): DispatchDescription['bindings'][0] {
+  const bytes = shape.reduce((a, b) => a * b, 4);
+  return { name, label: name, shape, dtype: 'f32', bytes, access: 'read' };
 }
