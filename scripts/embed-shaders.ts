@@ -3,7 +3,7 @@
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type VariableInfo, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
+import { ResourceType, type VariableInfo, WgslReflect } from 'wgsl_reflect/wgsl_reflect.module.js';
 
 import { withoutComments } from './shader-text.ts';
 
@@ -35,7 +35,7 @@ function constantsOf(file: string, source: string): Map<string, string> {
 }
 
 function bindingType(variable: VariableInfo): string {
-  if (variable.resourceType === 0) return 'uniform';
+  if (variable.resourceType === ResourceType.Uniform) return 'uniform';
   return variable.access === 'read_write' ? 'storage' : 'read-only-storage';
 }
 
@@ -68,7 +68,14 @@ for (const file of readdirSync(join(root, 'shaders')).sort()) {
   if (!source.startsWith('//'))
     throw new Error(`${file}: expected to open with a comment: the formula and the shapes`);
   const reflected = new WgslReflect(source);
-  const variables = [...reflected.storage, ...reflected.uniforms].sort((a, b) => a.binding - b.binding);
+  const isImage = ({ resourceType }: VariableInfo) => resourceType === ResourceType.StorageTexture;
+  const byBinding = (a: VariableInfo, b: VariableInfo) => a.binding - b.binding;
+  const variables = [...reflected.storage.filter((one) => !isImage(one)), ...reflected.uniforms].sort(
+    byBinding,
+  );
+  const images = reflected.storage.filter(isImage).sort(byBinding);
+  for (const { name: image, access } of images)
+    if (access !== 'read') throw new Error(`${file}: ${image} is accessed for ${access}: expected read`);
   const constants = constantsOf(file, source);
 
   const stepLayout = layoutOf(file, reflected, 'Step');
@@ -91,7 +98,7 @@ for (const file of readdirSync(join(root, 'shaders')).sort()) {
 
   kernelNames.push(name);
   const bindings = variables.filter((variable) => variable.name !== 'params');
-  parts.push(`export const ${camelCase(name)}: KernelSpec<${union(bindings.map((b) => b.name))}, ${union(params.names)}, ${union([...constants.keys()])}> = {
+  parts.push(`export const ${camelCase(name)}: KernelSpec<${union(bindings.map((b) => b.name))}, ${union(params.names)}, ${union([...constants.keys()])}, ${union(images.map((one) => one.name))}> = {
   name: '${name}',
   file: 'shaders/${file}',
   source: ${JSON.stringify(withoutComments(source))},
@@ -99,6 +106,7 @@ for (const file of readdirSync(join(root, 'shaders')).sort()) {
   bindings: {
 ${bindings.map((b) => `    ${b.name}: { binding: ${b.binding}, type: '${bindingType(b)}' },`).join('\n')}
   },
+  images: { ${images.map((one) => `${one.name}: { binding: ${one.binding} }`).join(', ')} },
   params: { binding: ${paramsVariable.binding}, size: ${params.size}, fields: ${params.fields} },
   constants: { ${[...constants].map(([key, value]) => `${key}: ${value}`).join(', ')} },
 };`);

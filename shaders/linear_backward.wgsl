@@ -1,8 +1,7 @@
 // The way back through a linear layer with few outputs, in one pass over its input: by the input, dx = dy·weight, with MASK
 // 0 where x is not above 0, which is the way back through the ReLU that made x; by the weights, dweight = dyᵀ·x; with BIAS
 // by the bias, dbias = the sums of dy's columns.  Weights' and bias's are added to what is there with accumulate != 0.
-// x, dx [rows, features], weight, dweight [OUTPUTS, features] as vec4s, dy [rows, OUTPUTS], dbias [OUTPUTS]. With TRANSPOSE
-// dx is stored a second time, as [features, rows], two rows a vec2.
+// x, dx [rows, features], weight, dweight [OUTPUTS, features] as vec4s, dy [rows, OUTPUTS], dbias [OUTPUTS].
 // With SGD dweight and dbias hold the parameters, from which step.lr · gradient is taken; weight is then not used. A NaN or
 // an infinity that the step leaves there, found by its bits, is reported in loss[step.slot].
 // An invocation owns four features in all rows, so that none needs what another one makes. Two rows at a time, since
@@ -29,18 +28,16 @@ struct Step {
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> dx_transpose: array<vec2f>;
-@group(0) @binding(5) var<storage, read_write> dweight: array<vec4f>;
-@group(0) @binding(6) var<storage, read_write> dbias: array<f32>;
-@group(0) @binding(7) var<storage, read_write> loss: array<atomic<u32>>; // bits of f32s
-@group(0) @binding(8) var<uniform> step: Step;
-@group(0) @binding(9) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read_write> dweight: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> dbias: array<f32>;
+@group(0) @binding(6) var<storage, read_write> loss: array<atomic<u32>>; // bits of f32s
+@group(0) @binding(7) var<uniform> step: Step;
+@group(0) @binding(8) var<uniform> params: Params;
 
 const OUTPUTS = 10u;
 const LANES = 8u;
 const HELD = 3u; // values of two rows of dy that a lane holds: 2 * OUTPUTS / LANES, rounded up
 const MASK = false;
-const TRANSPOSE = false;
 const BIAS = true;
 const SGD = false;
 
@@ -152,12 +149,6 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
       }
       if (is_inside && row + i < params.rows) {
         dx[(row + i) * quads + quad] = output[i];
-      }
-    }
-    if (TRANSPOSE && is_inside) {
-      // unroll
-      for (var j = 0u; j < 4u; j++) {
-        dx_transpose[((4u * quad + j) * params.rows + row) >> 1u] = vec2f(output[0][j], output[1][j]);
       }
     }
   }

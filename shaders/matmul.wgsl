@@ -3,7 +3,7 @@
 //   A [m, k] row-major, or [k, m] with A_TRANSPOSED;  B [k, n] row-major, or [n, k] with B_TRANSPOSED;
 //   C [m, n], or [chunks, m, n] where workgroups share k: the z of a workgroup says which `chunk` of k it sums over, and
 //   somebody else adds the chunks up;  bias_or_mask: bias [n] with BIAS, activations [m, n] with MASK, otherwise unused;
-//   row_sums_or_transpose: with ROW_SUMS the sums, [m] or [chunks, m]; with TRANSPOSE C again, as [n, m]; otherwise unused.
+//   row_sums: with ROW_SUMS the sums, [m] or [chunks, m]; otherwise unused.
 // The portable core: a workgroup computes a TILE × TILE tile of C from tiles of A and B in workgroup memory, 4 × 4 elements
 // an invocation. With SPLIT > 1 as many teams share a tile, each with every SPLIT-th piece of k, and their sums are added
 // by a fixed tree: for a C too small to keep a GPU busy. Operands are bound as words, so that one kernel reads f32 and u8
@@ -30,7 +30,7 @@ struct Step {
 @group(0) @binding(1) var<storage, read> b: array<u32>;
 @group(0) @binding(2) var<storage, read> bias_or_mask: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
-@group(0) @binding(4) var<storage, read_write> row_sums_or_transpose: array<f32>;
+@group(0) @binding(4) var<storage, read_write> row_sums: array<f32>;
 @group(0) @binding(5) var<storage, read_write> loss: array<atomic<u32>>; // bits of f32s
 @group(0) @binding(6) var<uniform> step: Step;
 @group(0) @binding(7) var<uniform> params: Params;
@@ -43,7 +43,6 @@ override BIAS: bool = false;
 override RELU: bool = false;
 override MASK: bool = false;
 override ROW_SUMS: bool = false;  // a further column of workgroups sums op(A)'s rows
-override TRANSPOSE: bool = false; // C is stored transposed, too
 override SGD: bool = false;       // C and the row sums are parameters: -= step.lr · (what would be stored)
 
 const TILE = 32u;  // rows and columns of C a workgroup
@@ -125,9 +124,6 @@ fn epilogue(sum: f32, part: u32, row: u32, column: u32) {
     value += c[i];
   }
   c[i] = value;
-  if (TRANSPOSE) {
-    row_sums_or_transpose[column * params.m + row] = value;
-  }
 }
 
 fn epilogue_row(sum: f32, part: u32, row: u32) {
@@ -136,18 +132,18 @@ fn epilogue_row(sum: f32, part: u32, row: u32) {
   }
   let i = part * params.m + row;
   if (SGD) {
-    let before = row_sums_or_transpose[i];
+    let before = row_sums[i];
     let after = before - step.lr * sum;
-    row_sums_or_transpose[i] = after;
+    row_sums[i] = after;
     if (broken(sum) || broken(before) || broken(after)) {
       report();
     }
     return;
   }
   if (params.accumulate != 0u) {
-    row_sums_or_transpose[i] += sum;
+    row_sums[i] += sum;
   } else {
-    row_sums_or_transpose[i] = sum;
+    row_sums[i] = sum;
   }
 }
 

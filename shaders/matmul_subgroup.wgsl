@@ -3,6 +3,8 @@
 // The core for software adapters, where a load costs dozens of multiply-adds and a barrier a hundred: no workgroup memory,
 // one workgroup = one subgroup = ROWS rows × 4·QUADS·LANES columns; a lane owns 4·QUADS columns, every A value is loaded
 // by one lane and reaches the others by a shuffle. Needs a subgroup size of exactly LANES.
+// An operand may be an image of the matrix instead: where one is to be had, lavapipe loads a texel of it in a third of the
+// instructions that four elements of a buffer take.
 // The accumulators are meant to stay in memory: a loop-carried register costs a mask and a write-back each iteration
 // there, an array element a load and a store in place. Hence the run-time bound of the last loop.
 // Indices are shifted and masked, not divided: SwiftShader divides by constants, too, and one lane after the other.
@@ -16,6 +18,9 @@ struct Params {
   accumulate: u32, // 1: C += A·B
   chunk: u32,      // k, or a multiple of DEPTH
   zero: u32,       // 0, which the compiler must not know
+  a_fold: u32,     // 2 to the power of it rows of A's image lie side by side in one of its texture's
+  b_fold: u32,
+  c_fold: u32,
 }
 
 struct Step {
@@ -30,36 +35,42 @@ struct Step {
 @group(0) @binding(1) var<storage, read> b: array<vec2u>;
 @group(0) @binding(2) var<storage, read> bias_or_mask: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> c: array<vec4f>;
-@group(0) @binding(4) var<storage, read_write> row_sums_or_transpose: array<f32>;
+@group(0) @binding(4) var<storage, read_write> row_sums: array<f32>;
 @group(0) @binding(5) var<storage, read_write> loss: array<atomic<u32>>; // bits of f32s
 @group(0) @binding(6) var<uniform> step: Step;
 @group(0) @binding(7) var<uniform> params: Params;
 @group(0) @binding(8) var<storage, read> a_fours: array<vec4u>; // A instead of a, where four elements come with one load
 @group(0) @binding(9) var<storage, read> b_fours: array<vec4u>; // likewise B
+@group(0) @binding(10) var a_image: texture_storage_2d<rgba32float, read>; // A instead of a, as it lies, four columns a texel
+@group(0) @binding(11) var b_image: texture_storage_2d<rgba32float, read>; // likewise B
+@group(0) @binding(12) var c_image: texture_storage_2d<rgba32float, read>; // what C holds before an SGD step
 
 const LANES = 8u;
 const ROWS = 64u; // of C, a workgroup
 const QUADS = 1u; // a lane owns this many times 4 neighbouring columns
 const DEPTH = 2u; // steps along k an iteration; even
+const RUN = 2u;   // elements that are loaded side by side along k: 2, or 4 where DEPTH and k are multiples of it
 const A_TRANSPOSED = false;
 const B_TRANSPOSED = false;
 const A_U8 = false;
 const B_U8 = false;
-const A_VECTOR = false; // elements lie so that two along k, or four along m, come with one load
-const B_VECTOR = false; // likewise two along k, or four along n
+const A_VECTOR = false; // elements lie so that RUN along k, or four along m, come with one load
+const B_VECTOR = false; // likewise RUN along k, or four along n
 const C_VECTOR = false; // likewise four along n of C, its mask and the bias
+const A_IMAGE = false;  // with A_VECTOR; along k with RUN = 4 only
+const B_IMAGE = false;
+const C_IMAGE = false;  // with C_VECTOR and SGD
 const K_TAIL = true;    // k is no multiple of DEPTH
 const BIAS = false;
 const RELU = false;
 const MASK = false;
 const ROW_SUMS = false; // a further column of workgroups sums A's rows; A must be transposed
-const TRANSPOSE = false; // C is stored transposed, too
 const SGD = false;      // C and the row sums are parameters: -= step.lr · (what would be stored)
 
 const GROUPS = ROWS / LANES;                // rows of a tile, as many at a time as there are lanes
-const A_PAIRS = ROWS * DEPTH / 2u / LANES;  // loads of A an iteration, two elements a lane,
+const A_RUNS = ROWS * DEPTH / RUN / LANES;  // loads of A an iteration, RUN elements a lane,
 const A_FOURS = ROWS * DEPTH / 4u / LANES;  // or four when it is transposed
-const B_PAIRS = DEPTH / 2u;
+const B_RUNS = DEPTH / RUN;
 const B_FOURS = DEPTH * QUADS;
 
 const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity
@@ -79,24 +90,7 @@ fn b_word(i: u32) -> f32 {
   return bitcast<f32>(b[i >> 1u][i & 1u]);
 }
 
-// Two elements of A that lie side by side in memory, from element i, which is even.
-fn a_pair(i: u32) -> vec2f {
-  if (A_U8) {
-    let four = unpack4x8unorm(a[i >> 3u][(i >> 2u) & 1u]);
-    return select(four.xy, four.zw, (i & 2u) != 0u);
-  }
-  return bitcast<vec2f>(a[i >> 1u]);
-}
-
-fn b_pair(i: u32) -> vec2f {
-  if (B_U8) {
-    let four = unpack4x8unorm(b[i >> 3u][(i >> 2u) & 1u]);
-    return select(four.xy, four.zw, (i & 2u) != 0u);
-  }
-  return bitcast<vec2f>(b[i >> 1u]);
-}
-
-// Four of them, from element i, a multiple of four.
+// Four elements of A that lie side by side in memory, from element i, a multiple of four.
 fn a_four(i: u32) -> vec4f {
   if (A_U8) {
     return unpack4x8unorm(a_fours[i >> 4u][(i >> 2u) & 3u]);
@@ -111,6 +105,42 @@ fn b_four(i: u32) -> vec4f {
   return bitcast<vec4f>(b_fours[i >> 2u]);
 }
 
+// RUN of them, from element i, a multiple of RUN; of a run of two the others are of no account.
+fn a_run(i: u32) -> vec4f {
+  if (RUN == 4u) {
+    return a_four(i);
+  }
+  if (A_U8) {
+    let four = unpack4x8unorm(a[i >> 3u][(i >> 2u) & 1u]);
+    return select(four, four.zwzw, (i & 2u) != 0u);
+  }
+  return bitcast<vec2f>(a[i >> 1u]).xyxy;
+}
+
+fn b_run(i: u32) -> vec4f {
+  if (RUN == 4u) {
+    return b_four(i);
+  }
+  if (B_U8) {
+    let four = unpack4x8unorm(b[i >> 3u][(i >> 2u) & 1u]);
+    return select(four, four.zwzw, (i & 2u) != 0u);
+  }
+  return bitcast<vec2f>(b[i >> 1u]).xyxy;
+}
+
+// Four elements of A's image, from column 4·quad of so many quads.
+fn a_texel(row: u32, quad: u32, quads: u32) -> vec4f {
+  return textureLoad(a_image, vec2u((row & ((1u << params.a_fold) - 1u)) * quads + quad, row >> params.a_fold));
+}
+
+fn b_texel(row: u32, quad: u32, quads: u32) -> vec4f {
+  return textureLoad(b_image, vec2u((row & ((1u << params.b_fold) - 1u)) * quads + quad, row >> params.b_fold));
+}
+
+fn c_texel(row: u32, quad: u32, quads: u32) -> vec4f {
+  return textureLoad(c_image, vec2u((row & ((1u << params.c_fold) - 1u)) * quads + quad, row >> params.c_fold));
+}
+
 // k, or the last one from which `count` elements can be loaded.
 fn within_k(k: u32, count: u32) -> u32 {
   // What lies beyond is read as something else, and taken for 0.
@@ -118,32 +148,44 @@ fn within_k(k: u32, count: u32) -> u32 {
   return k;
 }
 
-fn zero_past_k(pair: vec2f, k: u32) -> vec2f {
+fn zero_past_k(run: vec4f, k: u32) -> vec4f {
   if (K_TAIL) {
-    return select(vec2f(), pair, vec2u(k, k + 1u) < vec2u(params.k));
+    return select(vec4f(), run, vec4u(k, k + 1u, k + 2u, k + 3u) < vec4u(params.k));
   }
-  return pair;
+  return run;
 }
 
-// A[row][k, k+1] (row-major A). Rows and columns beyond the matrix repeat others; their sums are not stored.
-fn a_along_k(row: u32, k: u32) -> vec2f {
-  let start = min(row, params.m - 1u) * params.k;
-  if (A_VECTOR) {
-    return zero_past_k(a_pair(start + within_k(k, 2u)), k);
+// A[row][k … k+RUN-1] (row-major A). Rows and columns beyond the matrix repeat others; their sums are not stored.
+fn a_along_k(row: u32, k: u32) -> vec4f {
+  let inside = min(row, params.m - 1u);
+  if (A_IMAGE) {
+    return zero_past_k(a_texel(inside, within_k(k, RUN) >> 2u, params.k >> 2u), k);
   }
-  return zero_past_k(vec2f(a_word(start + within_k(k, 1u)), a_word(start + within_k(k + 1u, 1u))), k);
+  let start = inside * params.k;
+  if (A_VECTOR) {
+    return zero_past_k(a_run(start + within_k(k, RUN)), k);
+  }
+  var run = vec4f();
+  // unroll
+  for (var e = 0u; e < RUN; e++) {
+    run[e] = a_word(start + within_k(k + e, 1u));
+  }
+  return zero_past_k(run, k);
 }
 
 // A[k][row … row+3] (transposed A).
 fn a_along_m(k: u32, row: u32) -> vec4f {
-  let start = within_k(k, 1u) * params.m;
+  let inside = within_k(k, 1u);
+  let start = inside * params.m;
   var four: vec4f;
-  if (!A_VECTOR) {
+  if (A_IMAGE) {
+    four = a_texel(inside, min(row, params.m - 4u) >> 2u, params.m >> 2u);
+  } else if (A_VECTOR) {
+    four = a_four(start + min(row, params.m - 4u));
+  } else {
     let last = params.m - 1u;
     four = vec4f(a_word(start + min(row, last)), a_word(start + min(row + 1u, last)),
                  a_word(start + min(row + 2u, last)), a_word(start + min(row + 3u, last)));
-  } else {
-    four = a_four(start + min(row, params.m - 4u));
   }
   if (K_TAIL) {
     return select(vec4f(), four, k < params.k);
@@ -151,25 +193,37 @@ fn a_along_m(k: u32, row: u32) -> vec4f {
   return four;
 }
 
-// B[column][k, k+1] (transposed B).
-fn b_along_k(column: u32, k: u32) -> vec2f {
-  let start = min(column, params.n - 1u) * params.k;
-  if (B_VECTOR) {
-    return zero_past_k(b_pair(start + within_k(k, 2u)), k);
+// B[column][k … k+RUN-1] (transposed B).
+fn b_along_k(column: u32, k: u32) -> vec4f {
+  let inside = min(column, params.n - 1u);
+  if (B_IMAGE) {
+    return zero_past_k(b_texel(inside, within_k(k, RUN) >> 2u, params.k >> 2u), k);
   }
-  return zero_past_k(vec2f(b_word(start + within_k(k, 1u)), b_word(start + within_k(k + 1u, 1u))), k);
+  let start = inside * params.k;
+  if (B_VECTOR) {
+    return zero_past_k(b_run(start + within_k(k, RUN)), k);
+  }
+  var run = vec4f();
+  // unroll
+  for (var e = 0u; e < RUN; e++) {
+    run[e] = b_word(start + within_k(k + e, 1u));
+  }
+  return zero_past_k(run, k);
 }
 
 // B[k][column … column+3] (row-major B).
 fn b_along_n(k: u32, column: u32) -> vec4f {
-  let start = within_k(k, 1u) * params.n;
+  let inside = within_k(k, 1u);
+  let start = inside * params.n;
   var four: vec4f;
-  if (!B_VECTOR) {
+  if (B_IMAGE) {
+    four = b_texel(inside, min(column, params.n - 4u) >> 2u, params.n >> 2u);
+  } else if (B_VECTOR) {
+    four = b_four(start + min(column, params.n - 4u));
+  } else {
     let last = params.n - 1u;
     four = vec4f(b_word(start + min(column, last)), b_word(start + min(column + 1u, last)),
                  b_word(start + min(column + 2u, last)), b_word(start + min(column + 3u, last)));
-  } else {
-    four = b_four(start + min(column, params.n - 4u));
   }
   if (K_TAIL) {
     return select(vec4f(), four, k < params.k);
@@ -249,7 +303,13 @@ fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> vec4<bool> {
       value = select(value, vec4f(), bias_or_mask_four(i) <= vec4f());
     }
     if (SGD) {
-      value = c_four(i) - step.lr * value;
+      var before: vec4f;
+      if (C_IMAGE) {
+        before = c_texel(row, column >> 2u, params.n >> 2u);
+      } else {
+        before = c_four(i);
+      }
+      value = before - step.lr * value;
       is_broken = not_finite(value);
       if (!C_VECTOR) {
         is_broken &= of_this_row;
@@ -258,13 +318,6 @@ fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> vec4<bool> {
       value += c_four(i);
     }
     store(i, value, of_this_row);
-    if (TRANSPOSE) {
-      for (var j = 0u; j < 4u; j++) {
-        if (C_VECTOR || of_this_row[j]) {
-          row_sums_or_transpose[(column + j) * params.m + row] = value[j];
-        }
-      }
-    }
   }
   return is_broken;
 }
@@ -276,12 +329,12 @@ fn epilogue_row(sum: f32, part: u32, row: u32) -> bool {
     let i = part * params.m + row;
     var value = sum;
     if (SGD) {
-      value = row_sums_or_transpose[i] - step.lr * sum;
+      value = row_sums[i] - step.lr * sum;
       is_broken = any(not_finite(vec4f(value)));
     } else if (params.accumulate != 0u) {
-      value += row_sums_or_transpose[i];
+      value += row_sums[i];
     }
-    row_sums_or_transpose[i] = value;
+    row_sums[i] = value;
   }
   return is_broken;
 }
@@ -327,7 +380,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
   let lane_row = lane % (ROWS / 4u) * 4u;
   var sums: array<vec4f, ROWS * QUADS>;
   for (var k = tile.z * params.chunk; k < end_of(tile.z); k += DEPTH) {
-    var pairs: array<vec2f, A_PAIRS>; // the tile's ROWS × DEPTH values of A, spread over the lanes,
+    var runs: array<vec4f, A_RUNS>;   // the tile's ROWS × DEPTH values of A, spread over the lanes,
     var fours: array<vec4f, A_FOURS>; // one way or the other
     if (A_TRANSPOSED) {
       // unroll
@@ -337,8 +390,8 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
       }
     } else {
       // unroll
-      for (var j = 0u; j < A_PAIRS; j++) {
-        pairs[j] = a_along_k(row + j % GROUPS * LANES + lane, k + j / GROUPS * 2u);
+      for (var j = 0u; j < A_RUNS; j++) {
+        runs[j] = a_along_k(row + j % GROUPS * LANES + lane, k + j / GROUPS * RUN);
       }
     }
     var y: array<vec4f, B_FOURS>; // B[k + d][this lane's columns], at [d][quad]
@@ -346,13 +399,15 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
     for (var q = 0u; q < QUADS; q++) {
       if (B_TRANSPOSED) {
         // unroll
-        for (var p = 0u; p < B_PAIRS; p++) {
-          let w0 = b_along_k(column + 4u * q, k + 2u * p);
-          let w1 = b_along_k(column + 4u * q + 1u, k + 2u * p);
-          let w2 = b_along_k(column + 4u * q + 2u, k + 2u * p);
-          let w3 = b_along_k(column + 4u * q + 3u, k + 2u * p);
-          y[2u * p * QUADS + q] = vec4f(w0.x, w1.x, w2.x, w3.x);
-          y[(2u * p + 1u) * QUADS + q] = vec4f(w0.y, w1.y, w2.y, w3.y);
+        for (var p = 0u; p < B_RUNS; p++) {
+          let w0 = b_along_k(column + 4u * q, k + RUN * p);
+          let w1 = b_along_k(column + 4u * q + 1u, k + RUN * p);
+          let w2 = b_along_k(column + 4u * q + 2u, k + RUN * p);
+          let w3 = b_along_k(column + 4u * q + 3u, k + RUN * p);
+          // unroll
+          for (var e = 0u; e < RUN; e++) {
+            y[(RUN * p + e) * QUADS + q] = vec4f(w0[e], w1[e], w2[e], w3[e]);
+          }
         }
       } else {
         // unroll
@@ -370,7 +425,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
           let v = d * (ROWS / 4u) + i / 4u;
           x[d] = from_lane(fours[v / LANES][i % 4u], v % LANES);
         } else {
-          x[d] = from_lane(pairs[d / 2u * GROUPS + i / LANES][d % 2u], i % LANES);
+          x[d] = from_lane(runs[d / RUN * GROUPS + i / LANES][d % RUN], i % LANES);
         }
       }
       // unroll

@@ -13,7 +13,8 @@ import { prepareDevice } from './tuning.ts';
 
 const examples = `
 Each line is a dispatch: its label, the kernel, the grid of workgroups, the bytes of the tensors it reads and of those it
-writes (or reads and writes), and the constants that make the kernel's variant.
+writes (or reads and writes), and the constants that make the kernel's variant. What a kernel reads as an image (A_IMAGE,
+B_IMAGE) may have to be copied into it first; that counts, too.
 
 Examples:
   heddle plan
@@ -35,12 +36,19 @@ export function registerPlan(program: Command, session: Session): void {
   declare(command, ['model', 'batchSize', 'hidden', 'plain', 'kernels', 'json', 'adapter']);
 }
 
-/** Bytes bound for reading, and bound for writing. */
-export function boundBytes({ bindings }: DispatchDescription): { read: number; written: number } {
+/** Bytes bound for reading, and bound for writing; of images also what is copied into them. */
+export function boundBytes({ bindings, images }: Pick<DispatchDescription, 'bindings' | 'images'>): {
+  read: number;
+  written: number;
+} {
   let [read, written] = [0, 0];
   for (const { access, bytes } of bindings) {
     if (access === 'read-write') written += bytes;
     else read += bytes;
+  }
+  for (const { bytes, copied } of images) {
+    read += copied ? 2 * bytes : bytes;
+    written += copied ? bytes : 0;
   }
   return { read, written };
 }
@@ -61,7 +69,9 @@ export function planText(
     return [dispatch.label, dispatch.kernel, [x, y, z].join('×'), ...size, variantText(dispatch)];
   });
   const header = ['label', 'kernel', 'workgroups', 'reads', 'writes', 'constants'];
-  const total = [`${dispatches.length} dispatches`, '', count(groups), bytesText(read), bytesText(written)];
+  const copies = dispatches.flatMap(({ images }) => images.filter(({ copied }) => copied)).length;
+  const all = `${dispatches.length} dispatches${copies === 0 ? '' : `, ${copies} copies`}`;
+  const total = [all, '', count(groups), bytesText(read), bytesText(written)];
   const text = table([header, ...rows, total], { align: 'llrrrl' });
   return text.replace(/.+/g, (line) => cut(line, width));
 }

@@ -5,9 +5,11 @@
 
 import { noAdapterHint, platformBackend, requestGpu } from '#platform';
 import { HeddleError, messageOf } from '../errors.ts';
+import { type Image, imageBytes, imageFormat, textureSize } from './image.ts';
 import type { Pipeline } from './kernel.ts';
 import type { Storage } from './tensor.ts';
 import type { Observer } from './trace.ts';
+import { textureUsage } from './usage.ts';
 
 /** What an adapter says about itself. */
 export interface AdapterInfo {
@@ -37,7 +39,7 @@ export interface Device {
   readonly info: AdapterInfo;
   readonly limits: GPUSupportedLimits;
   readonly features: readonly string[];
-  /** Bytes of the buffers alive now. */
+  /** Bytes of the buffers and images alive now. */
   readonly bytes: number;
   /** Names of kernels that launchers must not choose on this device; see `withoutKernels`. */
   readonly avoided: ReadonlySet<string>;
@@ -53,6 +55,10 @@ export interface Device {
   allocate(storage: Storage, usage: GPUBufferUsageFlags): void;
   /** Destroys a buffer made by `allocate`; harmless when done before. */
   release(storage: Storage): void;
+  /** Gives an image its texture, zero-filled. */
+  allocateImage(image: Image): void;
+  /** Destroys a texture made by `allocateImage`; harmless when done before. */
+  releaseImage(image: Image): void;
   /** Throws the first GPU error since the last check, or that the device is lost or destroyed. Cheap. */
   check(): void;
   /** Frees the device and all its buffers. Blocks until submitted work is done. Harmless when done before. */
@@ -172,6 +178,22 @@ function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
       storage.buffer = undefined;
       bytes -= live.get(storage) ?? 0;
       live.delete(storage);
+    },
+    allocateImage(image) {
+      this.check();
+      image.texture = gpu.createTexture({
+        label: image.label,
+        format: imageFormat,
+        size: [...textureSize(image)],
+        usage: textureUsage.storageBinding | textureUsage.copyDst,
+      });
+      bytes += imageBytes(image);
+    },
+    releaseImage(image) {
+      if (image.texture === undefined) return;
+      image.texture.destroy();
+      image.texture = undefined;
+      if (!destroyed) bytes -= imageBytes(image);
     },
     check() {
       if (failure !== undefined) throw failure;

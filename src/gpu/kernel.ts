@@ -4,6 +4,7 @@
 import { awaitGpu } from '#platform';
 import { HeddleError, messageOf } from '../errors.ts';
 import type { Device } from './device.ts';
+import { imageFormat } from './image.ts';
 import { unrollLoops } from './unroll.ts';
 import { shaderStageCompute } from './usage.ts';
 
@@ -21,7 +22,12 @@ export interface KernelConstant {
 }
 
 /** A kernel as made from its `.wgsl` file, or by `defineKernel`: everything a launcher needs to bind and specialise it. */
-export interface KernelSpec<B extends string = string, P extends string = string, C extends string = string> {
+export interface KernelSpec<
+  B extends string = string,
+  P extends string = string,
+  C extends string = string,
+  I extends string = string,
+> {
   readonly name: string;
   /** Where its source is from, for errors: `shaders/relu.wgsl`. */
   readonly file: string;
@@ -29,6 +35,8 @@ export interface KernelSpec<B extends string = string, P extends string = string
   /** Whether the source enables the `subgroups` language feature. */
   readonly subgroups: boolean;
   readonly bindings: Readonly<Record<B, { readonly binding: number; readonly type: GPUBufferBindingType }>>;
+  /** Matrices that are read as textures of four columns a texel; see image.ts. */
+  readonly images: Readonly<Record<I, { readonly binding: number }>>;
   readonly params: RecordLayout<P> & { readonly binding: number };
   readonly constants: Readonly<Record<C, KernelConstant>>;
 }
@@ -97,6 +105,9 @@ function describe(device: Device, spec: KernelSpec, values: ConstantValues, dyna
       buffer: { type, hasDynamicOffset: dynamic.includes(name) },
     }),
   );
+  const storageTexture: GPUStorageTextureBindingLayout = { access: 'read-only', format: imageFormat };
+  for (const { binding } of Object.values(spec.images))
+    entries.push({ binding, visibility: shaderStageCompute, storageTexture });
   entries.push({ binding: spec.params.binding, visibility: shaderStageCompute, buffer: { type: 'uniform' } });
   const layout = device.gpu.createBindGroupLayout({ label, entries });
   const constants: Record<string, number> = {};

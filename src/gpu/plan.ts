@@ -5,6 +5,7 @@
 import { awaitGpu } from '#platform';
 import { HeddleError } from '../errors.ts';
 import type { Device } from './device.ts';
+import { copyToImage, type Image, imageBytes, imageOf } from './image.ts';
 import {
   type ConstantValues,
   compile,
@@ -27,9 +28,16 @@ import {
 import { bufferUsage } from './usage.ts';
 
 /** One dispatch as a launcher asks for it. */
-export interface DispatchRequest<B extends string, P extends string, C extends string> {
+export interface DispatchRequest<
+  B extends string,
+  P extends string,
+  C extends string,
+  I extends string = never,
+> {
   readonly label: string;
   readonly bindings: Readonly<Record<B, Tensor>>;
+  /** Tensors to be read as images, for those that this variant of the kernel reads; `canBeImage` tells which can be. */
+  readonly images?: Readonly<Partial<Record<NoInfer<I>, Tensor>>>;
   readonly params: Readonly<Record<P, number>>;
   readonly constants?: ConstantValues<C>;
   /** Workgroups in x, y, z. `foldGrid` turns a long line of them into a legal grid. */
@@ -43,12 +51,17 @@ export interface Recorder {
   tensor(label: string, shape: readonly number[], dtype?: DType): Tensor;
   /** An array that kernels only read, f32 [length]: a copy that the plan will own. */
   constant(label: string, data: Float32Array): Tensor;
+  /** Whether a tensor has an image that holds the same: to read it as an image takes no copy then. */
+  hasImage(tensor: Tensor): boolean;
   /** For a binding that the variant of a kernel does not touch. Descriptions leave it out. */
   unused(): Tensor;
-  /** Records a dispatch behind those that are there. Throws a HeddleError `limit` for a grid that WebGPU does not have. */
-  dispatch<B extends string, P extends string, C extends string>(
-    kernel: KernelSpec<B, P, C>,
-    request: DispatchRequest<B, P, C>,
+  /**
+   * Records a dispatch behind those that are there; before it, copies of tensors into images, where what it reads as an
+   * image has been written since the last copy. Throws a HeddleError `limit` for a grid that WebGPU does not have.
+   */
+  dispatch<B extends string, P extends string, C extends string, I extends string = never>(
+    kernel: KernelSpec<B, P, C, I>,
+    request: DispatchRequest<B, P, C, I>,
   ): void;
 }
 
@@ -67,18 +80,52 @@ export interface DispatchDescription {
     readonly bytes: number;
     readonly access: 'read' | 'read-write' | 'uniform';
   }[];
+  /** What is read as an image, and whether it is copied into it first. */
+  readonly images: readonly {
+    readonly name: string;
+    readonly label: string;
+    readonly shape: readonly number[];
+    readonly bytes: number;
+    readonly copied: boolean;
+  }[];
 }
 
-/** Recorded work, ready to be encoded into a compute pass as often as wanted. */
+/** Commands in the making: plans begin compute passes where there is none, and end them for what passes cannot do. */
+export interface Commands {
+  readonly label: string;
+  readonly encoder: GPUCommandEncoder;
+  pass: GPUComputePassEncoder | undefined;
+}
+
+/** New commands for the device. */
+export const beginCommands = (device: Device, label: string): Commands => ({
+  label,
+  encoder: device.gpu.createCommandEncoder({ label }),
+  pass: undefined,
+});
+
+/** Ends the pass that is under way, if there is one. */
+export function endPass(commands: Commands): void {
+  commands.pass?.end();
+  commands.pass = undefined;
+}
+
+/** Ends commands; what is to be submitted. */
+export function endCommands(commands: Commands): GPUCommandBuffer {
+  endPass(commands);
+  return commands.encoder.finish();
+}
+
+/** Recorded work, ready to be encoded as often as wanted. */
 export interface Plan {
   readonly label: string;
   readonly dispatches: readonly DispatchDescription[];
-  /** Bytes of the intermediates and uniforms that the plan owns. */
+  /** Bytes of the intermediates, images and uniforms that the plan owns. */
   readonly bytes: number;
-  /** Encodes the whole plan for one slot of the rings it reads. Creates no GPU object. */
-  encode(pass: GPUComputePassEncoder, slot: number): void;
-  /** Encodes the dispatch at `index` of `dispatches` alone, as `encode` does. */
-  encodeOne(pass: GPUComputePassEncoder, slot: number, index: number): void;
+  /** Encodes the whole plan for one slot of the rings it reads. Creates no GPU object but passes. */
+  encode(commands: Commands, slot: number): void;
+  /** Encodes the dispatch at `index` of `dispatches` alone, with the copies it needs, as `encode` does. */
+  encodeOne(commands: Commands, slot: number, index: number): void;
   /** Frees what the plan owns. Harmless when done before. */
   destroy(): void;
 }
@@ -97,10 +144,19 @@ export function foldGrid(workgroups: number): readonly [number, number, number] 
   return [Math.ceil(workgroups / y), y, 1];
 }
 
+/** A copy of a tensor into an image. */
+interface Copy {
+  readonly tensor: Tensor;
+  readonly image: Image;
+}
+
 interface Recorded {
   readonly kernel: KernelSpec;
   readonly label: string;
   readonly bindings: Readonly<Record<string, Tensor>>;
+  readonly images: Readonly<Record<string, Image>>;
+  /** What happens first. */
+  readonly copies: readonly Copy[];
   readonly params: Readonly<Record<string, number>>;
   readonly constants: ConstantValues;
   readonly workgroups: readonly [number, number, number];
@@ -110,15 +166,39 @@ interface Recorded {
 interface Recording {
   readonly label: string;
   readonly owned: readonly Storage[];
+  readonly images: readonly Image[];
   /** What some of them hold from the start. */
   readonly contents: ReadonlyMap<Storage, Float32Array<ArrayBuffer>>;
   readonly dispatches: readonly Recorded[];
+}
+
+/** Whether two tensors share bytes; of a ring, all slots count. */
+function overlap(a: Tensor, b: Tensor): boolean {
+  if (a.storage !== b.storage) return false;
+  if (a.slotStride > 0 || b.slotStride > 0) return true;
+  return a.offset < b.offset + tensorBytes(b) && b.offset < a.offset + tensorBytes(a);
 }
 
 function recordWork(device: Device, label: string, work: (recorder: Recorder) => void): Recording {
   const owned: Storage[] = [];
   const contents = new Map<Storage, Float32Array<ArrayBuffer>>();
   const dispatches: Recorded[] = [];
+  /** One of a tensor, however often it is copied; `fresh` while it holds what the tensor does. */
+  const images: (Copy & { fresh: boolean })[] = [];
+  /** What is bound where a variant reads no image. */
+  const spare: Image = { label: unusedLabel, shape: [1, 4], fold: 0, texture: undefined };
+  const imageSoFar = (wanted: Tensor) =>
+    images.find(
+      ({ tensor: { storage, offset, shape } }) =>
+        storage === wanted.storage && offset === wanted.offset && shape.join() === wanted.shape.join(),
+    );
+  const imageFor = (wanted: Tensor) => {
+    const found = imageSoFar(wanted);
+    if (found !== undefined) return found;
+    const made = { tensor: wanted, image: imageOf(device, wanted), fresh: false };
+    images.push(made);
+    return made;
+  };
   const tensor = (name: string, shape: readonly number[], dtype: DType = 'f32'): Tensor => {
     const bytes = elementCount(shape) * bytesPerElement[dtype];
     const storage: Storage = { label: name, bytes, buffer: undefined };
@@ -133,6 +213,7 @@ function recordWork(device: Device, label: string, work: (recorder: Recorder) =>
       contents.set(made.storage, Float32Array.from(data));
       return made;
     },
+    hasImage: (wanted) => imageSoFar(wanted)?.fresh === true,
     // One each time: what may be written must not be bound twice. Large enough for a step record.
     unused: () => tensor(unusedLabel, [8]),
 
@@ -149,10 +230,33 @@ function recordWork(device: Device, label: string, work: (recorder: Recorder) =>
       const dynamic = Object.keys(kernel.bindings).filter(
         (name) => (bindings[name] as Tensor).slotStride > 0,
       );
-      dispatches.push({ kernel, dynamic, constants: {}, ...request });
+      const read: Readonly<Partial<Record<string, Tensor>>> = request.images ?? {};
+      const copies: Copy[] = [];
+      const bound = Object.keys(kernel.images).map((name) => {
+        const wanted = read[name];
+        if (wanted === undefined) return [name, spare] as const;
+        const entry = imageFor(wanted);
+        if (!entry.fresh) copies.push(entry);
+        entry.fresh = true;
+        return [name, entry.image] as const;
+      });
+      dispatches.push({
+        kernel,
+        dynamic,
+        copies,
+        constants: {},
+        ...request,
+        images: Object.fromEntries(bound),
+      });
+      for (const [name, { type }] of Object.entries<{ type: GPUBufferBindingType }>(kernel.bindings)) {
+        if (type !== 'storage') continue;
+        for (const entry of images) if (overlap(entry.tensor, bindings[name] as Tensor)) entry.fresh = false;
+      }
     },
   });
-  return { label, owned, contents, dispatches };
+  const isSpared = dispatches.some((dispatch) => Object.values(dispatch.images).includes(spare));
+  const all = [...images.map(({ image }) => image), ...(isSpared ? [spare] : [])];
+  return { label, owned, images: all, contents, dispatches };
 }
 
 /** Refuses, before anything is allocated, what the adapter cannot hold. */
@@ -184,6 +288,7 @@ interface Replayed {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
+  readonly copies: readonly Copy[];
   /** Dynamic offsets by slot; empty when nothing moves. */
   readonly offsets: readonly (readonly number[])[];
 }
@@ -208,6 +313,10 @@ function prepare(
       resource: { buffer, offset: tensor.offset, size: Math.min(size, buffer.size - tensor.offset) },
     };
   });
+  for (const [name, { binding }] of Object.entries(kernel.images)) {
+    const { label, texture } = dispatch.images[name] as Image;
+    entries.push({ binding, resource: (texture as GPUTexture).createView({ label }) });
+  }
   entries.push({
     binding: kernel.params.binding,
     resource: { buffer: params, offset: index * alignment, size: kernel.params.size },
@@ -223,7 +332,8 @@ function prepare(
       : Array.from({ length: slots }, (_, slot) =>
           moving.map((name) => slot * (bindings[name] as Tensor).slotStride),
         );
-  return { pipeline: pipeline.pipeline, group, workgroups: dispatch.workgroups, offsets };
+  const { workgroups, copies } = dispatch;
+  return { pipeline: pipeline.pipeline, group, workgroups, copies, offsets };
 }
 
 function describeDispatch(dispatch: Recorded): DispatchDescription {
@@ -241,6 +351,12 @@ function describeDispatch(dispatch: Recorded): DispatchDescription {
       if (tensorLabel === unusedLabel) return [];
       return [{ name, label: tensorLabel, shape, dtype, bytes: tensorBytes(tensor), access }];
     }),
+    images: Object.keys(kernel.images).flatMap((name) => {
+      const image = dispatch.images[name] as Image;
+      if (image.label === unusedLabel) return [];
+      const copied = dispatch.copies.some((copy) => copy.image === image);
+      return [{ name, label: image.label, shape: image.shape, bytes: imageBytes(image), copied }];
+    }),
   };
 }
 
@@ -248,12 +364,17 @@ function build(device: Device, recording: Recording, pipelines: readonly Pipelin
   const paramBytes = writeParams(recording);
   const params: Storage = { label: `${recording.label}.params`, bytes: paramBytes.length, buffer: undefined };
   const owned = [params, ...recording.owned];
+  const free = () => {
+    for (const storage of owned) device.release(storage);
+    for (const image of recording.images) device.releaseImage(image);
+  };
   let replayed: Replayed[];
   try {
     device.allocate(params, bufferUsage.uniform | bufferUsage.copyDst);
     for (const storage of recording.owned) {
       device.allocate(storage, intermediateUsage);
     }
+    for (const image of recording.images) device.allocateImage(image);
     for (const [storage, data] of recording.contents) {
       device.gpu.queue.writeBuffer(storage.buffer as GPUBuffer, 0, data);
     }
@@ -263,12 +384,16 @@ function build(device: Device, recording: Recording, pipelines: readonly Pipelin
       prepare(device, dispatch, pipelines[i] as Pipeline, paramsBuffer, i, slots),
     );
   } catch (error) {
-    for (const storage of owned) device.release(storage);
+    free();
     throw error;
   }
   let destroyed = false;
-  const encodeOne = (pass: GPUComputePassEncoder, slot: number, index: number) => {
-    const { pipeline, group, workgroups, offsets } = replayed[index] as Replayed;
+  const encodeOne = (commands: Commands, slot: number, index: number) => {
+    const { pipeline, group, workgroups, copies, offsets } = replayed[index] as Replayed;
+    if (copies.length > 0) endPass(commands);
+    for (const { tensor, image } of copies) copyToImage(commands.encoder, tensor, slot, image);
+    commands.pass ??= commands.encoder.beginComputePass({ label: commands.label });
+    const { pass } = commands;
     pass.setPipeline(pipeline);
     const moved = offsets[slot];
     if (moved === undefined) pass.setBindGroup(0, group);
@@ -281,18 +406,20 @@ function build(device: Device, recording: Recording, pipelines: readonly Pipelin
   return {
     label: recording.label,
     dispatches: recording.dispatches.map(describeDispatch),
-    bytes: owned.reduce((sum, storage) => sum + alignUp(storage.bytes), 0),
-    encode(pass, slot) {
+    bytes:
+      owned.reduce((sum, storage) => sum + alignUp(storage.bytes), 0) +
+      recording.images.reduce((sum, image) => sum + imageBytes(image), 0),
+    encode(commands, slot) {
       alive();
-      for (let index = 0; index < replayed.length; index++) encodeOne(pass, slot, index);
+      for (let index = 0; index < replayed.length; index++) encodeOne(commands, slot, index);
     },
-    encodeOne(pass, slot, index) {
+    encodeOne(commands, slot, index) {
       alive();
-      encodeOne(pass, slot, index);
+      encodeOne(commands, slot, index);
     },
     destroy() {
       destroyed = true;
-      for (const storage of owned) device.release(storage);
+      free();
     },
   };
 }
@@ -323,11 +450,9 @@ export async function record(
   let plan: Plan;
   try {
     plan = build(device, recording, pipelines, slots);
-    const encoder = device.gpu.createCommandEncoder({ label: `${label}.dry` });
-    const pass = encoder.beginComputePass({ label: `${label}.dry` });
-    plan.encode(pass, 0);
-    pass.end();
-    encoder.finish();
+    const commands = beginCommands(device, `${label}.dry`);
+    plan.encode(commands, 0);
+    endCommands(commands);
   } finally {
     refusal = device.gpu.popErrorScope(); // a scope left open would swallow every later error
   }

@@ -1,9 +1,10 @@
-// Where a plan's GPU time goes: every dispatch in a compute pass of its own, between two of the GPU's timestamps.
+// Where a plan's GPU time goes: every dispatch in a compute pass of its own, with the copies it needs before it, between two
+// of the GPU's timestamps.
 // Allocates, and waits for each replay; not for the steady step.
 
 import { HeddleError } from '../errors.ts';
 import type { Device } from './device.ts';
-import type { Plan } from './plan.ts';
+import { beginCommands, endCommands, endPass, type Plan } from './plan.ts';
 import { readAll } from './readback.ts';
 import type { Storage } from './tensor.ts';
 import { bufferUsage } from './usage.ts';
@@ -58,19 +59,21 @@ export async function profilePlan(
   try {
     device.allocate(stamps, bufferUsage.queryResolve | bufferUsage.copySrc);
     for (let replay = 0; replay < warmUps + repeats; replay++) {
-      const encoder = gpu.createCommandEncoder({ label });
+      const commands = beginCommands(device, label);
+      const { encoder } = commands;
       for (let i = 0; i < plan.dispatches.length; i++) {
-        const timestampWrites = {
-          querySet,
-          beginningOfPassWriteIndex: 2 * i,
-          endOfPassWriteIndex: 2 * i + 1,
-        };
-        const pass = encoder.beginComputePass({ label, timestampWrites });
-        plan.encodeOne(pass, slot, i);
-        pass.end();
+        const [beginningOfPassWriteIndex, endOfPassWriteIndex] = [2 * i, 2 * i + 1];
+        const stamped = (timestampWrites: Omit<GPUComputePassTimestampWrites, 'querySet'>) =>
+          encoder.beginComputePass({ label, timestampWrites: { querySet, ...timestampWrites } });
+        // Copies end the pass: then one that does nothing says when all of it is done.
+        const isSplit = plan.dispatches[i]?.images.some(({ copied }) => copied) === true;
+        commands.pass = stamped({ beginningOfPassWriteIndex, ...(isSplit ? {} : { endOfPassWriteIndex }) });
+        plan.encodeOne(commands, slot, i);
+        endPass(commands);
+        if (isSplit) stamped({ endOfPassWriteIndex }).end();
       }
       encoder.resolveQuerySet(querySet, 0, count, stamps.buffer as unknown as GPUBuffer, 0);
-      gpu.queue.submit([encoder.finish()]);
+      gpu.queue.submit([endCommands(commands)]);
       const contents = await readAll(device, [stamps]);
       const times = lengths(contents.get(stamps) as ArrayBuffer);
       if (replay < warmUps) continue;

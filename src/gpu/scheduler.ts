@@ -5,7 +5,7 @@
 
 import { restFromGpu } from '#platform';
 import type { Device } from './device.ts';
-import type { Plan } from './plan.ts';
+import { beginCommands, endCommands, endPass, type Plan } from './plan.ts';
 import { readMapped } from './readback.ts';
 import type { Storage, Tensor } from './tensor.ts';
 import { beginSpan } from './trace.ts';
@@ -22,7 +22,10 @@ export interface Ring {
 /** Allocates a ring that is uploaded to before each submit. */
 export function createRing(device: Device, label: string, stride: number, slots: number): Ring {
   const storage: Storage = { label, bytes: stride * slots, buffer: undefined };
-  device.allocate(storage, bufferUsage.storage | bufferUsage.uniform | bufferUsage.copyDst);
+  device.allocate(
+    storage,
+    bufferUsage.storage | bufferUsage.uniform | bufferUsage.copySrc | bufferUsage.copyDst,
+  );
   return { storage, stride, slots, host: new Uint8Array(stride * slots) };
 }
 
@@ -98,39 +101,34 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
   const paces = new Map<Plan, Pace>();
   const now = () => performance.now() / 1000;
 
-  const begin = (plan: Plan) => {
-    const encoder = device.gpu.createCommandEncoder({ label: plan.label });
-    return { encoder, pass: encoder.beginComputePass({ label: plan.label }) };
-  };
   const submit = (plan: Plan, steps: number, destination: GPUBuffer | undefined, pace?: Pace) => {
     const { queue } = device.gpu;
     let submitted = beginSpan(device, 'submit');
     for (const { storage, stride, host } of rings) {
       queue.writeBuffer(storage.buffer as GPUBuffer, 0, host, 0, stride * steps);
     }
-    let { encoder, pass } = begin(plan);
+    let commands = beginCommands(device, plan.label);
     if (pace === undefined || steps > 1 || isShort(pace)) {
-      for (let slot = 0; slot < steps; slot++) plan.encode(pass, slot);
+      for (let slot = 0; slot < steps; slot++) plan.encode(commands, slot);
     } else {
       const { secondsPerStep, shares } = pace;
       let seconds = 0;
       for (let index = 0; index < shares.length; index++) {
         const expected = secondsPerStep === 0 ? partSeconds : secondsPerStep * (shares[index] as number);
         if (seconds > 0 && seconds + expected > partSeconds) {
-          pass.end();
-          queue.submit([encoder.finish()]);
+          queue.submit([endCommands(commands)]);
           submitted();
           submitted = beginSpan(device, 'submit');
-          ({ encoder, pass } = begin(plan));
+          commands = beginCommands(device, plan.label);
           seconds = 0;
         }
-        plan.encodeOne(pass, 0, index);
+        plan.encodeOne(commands, 0, index);
         seconds += expected;
       }
     }
-    pass.end();
+    endPass(commands);
     if (destination !== undefined) {
-      encoder.copyBufferToBuffer(
+      commands.encoder.copyBufferToBuffer(
         results.storage.buffer as GPUBuffer,
         results.offset,
         destination,
@@ -138,7 +136,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
         resultBytes * steps,
       );
     }
-    queue.submit([encoder.finish()]);
+    queue.submit([endCommands(commands)]);
     submitted();
   };
 

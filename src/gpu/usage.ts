@@ -10,5 +10,10 @@ export const bufferUsage = {
   queryResolve: 0x0200,
 } as const;
 
+export const textureUsage = {
+  copyDst: 0x02,
+  storageBinding: 0x08,
+} as const;
+
 export const mapModeRead = 0x0001;
 export const shaderStageCompute = 0x4;

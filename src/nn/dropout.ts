@@ -29,7 +29,7 @@ export function dropout(p = 0.5): Layer<never, never> {
       const y = dropoutOp(recorder, { label, x: x.tensor, step, p, ...random });
       return {
         // A ReLU's mask can be told from y as well: what was 0 still is, and what has become 0 gets no gradient anyway.
-        y: { ...x, tensor: y, multiplies: false },
+        y: { ...x, tensor: y },
         pullback(dy) {
           if (!x.needsGradient) return undefined;
           const dx = dropoutOp(recorder, { label: `${label}.backward`, x: dy.tensor, step, p, ...random });

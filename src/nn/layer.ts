@@ -24,8 +24,6 @@ export interface Value {
   readonly needsGradient: boolean;
   /** True for the output of a fused ReLU: who makes the gradient by this value may mask it while storing it. */
   readonly maskable: boolean;
-  /** True of a maskable value when who made it has a product to make with the masked gradient, just as it is. */
-  readonly multiplies?: boolean;
   /** True when a logical [rows, C, H, W] lies as [rows, H, W, C] in memory: tensor.shape is then [rows, H, W, C]. */
   readonly channelsLast: boolean;
 }
@@ -33,8 +31,6 @@ export interface Value {
 /** The gradient of the loss by some value, on its way back. */
 export interface Gradient {
   readonly tensor: Tensor;
-  /** The transpose of a tensor, [features, rows], where who made that stored both. It is of use while `tensor` is this one. */
-  readonly transpose?: { readonly of: Tensor; readonly tensor: Tensor };
   /** True when the ReLU mask of a `maskable` value has been applied. */
   readonly masked: boolean;
 }

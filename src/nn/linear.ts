@@ -5,7 +5,6 @@ import type { Tensor } from '../gpu/tensor.ts';
 import { biasAdd } from '../ops/bias_add.ts';
 import { canFuseLinearBackward, linearBackward, prefersLinearBackward } from '../ops/linear_backward.ts';
 import { matmul } from '../ops/matmul.ts';
-import { prefersTransposed } from '../ops/matmul_variants.ts';
 import { reluBackward } from '../ops/relu_backward.ts';
 import { defaultGenerator } from '../random/generator.ts';
 import { linearInit } from '../random/init.ts';
@@ -164,7 +163,7 @@ function fused(
   });
   const passesOn = needsGradient(context, x, [weight, bias]);
   return {
-    y: { ...x, tensor: y, needsGradient: passesOn, maskable: relu, multiplies: x.needsGradient },
+    y: { ...x, tensor: y, needsGradient: passesOn, maskable: relu },
     pullback(dy) {
       if (!relu || dy.masked) return backward(context, x, dy, path, weight, bias);
       const dz = reluBackward(recorder, { label: `${path}.backward.relu`, dy: dy.tensor, y });
@@ -213,22 +212,19 @@ function allGradients(
   const into = (parameter: Parameter) =>
     update === undefined ? context.gradient(parameter) : context.value(parameter);
   const label = `${path}.backward${update === undefined ? '' : '.update'}`;
-  const [rows] = rowsOf(x.tensor);
-  const transpose = rows % 2 === 0 ? transposeOf(context, x, path) : undefined;
   const tensor = linearBackward(recorder, {
     label,
     x: x.tensor,
     dy: dy.tensor,
     weight: context.value(weight),
     mask: x.maskable,
-    transpose,
     dWeight: into(weight),
     dBias: trained.map(into)[0],
     accumulate: update === undefined && accumulate,
     sgd: update,
   });
   update?.done(weight, ...trained);
-  return gradientOf(tensor, x, transpose);
+  return { tensor, masked: x.maskable };
 }
 
 function inputGradient(
@@ -238,28 +234,11 @@ function inputGradient(
   path: string,
   weight: Tensor,
 ): Gradient {
-  const transpose = transposeOf(context, x, path);
   const tensor = matmul(context.recorder, {
     label: `${path}.backward.dx`,
-    // Layers in between may have made something else of the tensor that was transposed.
-    ...(dy.transpose?.of === dy.tensor ? { a: dy.transpose.tensor, aTransposed: true } : { a: dy.tensor }),
+    a: dy.tensor,
     b: weight,
     ...(x.maskable ? { mask: x.tensor } : {}),
-    ...(transpose === undefined ? {} : { transpose }),
   });
-  return gradientOf(tensor, x, transpose);
+  return { tensor, masked: x.maskable };
 }
-
-/** Where the gradient by x is to go a second time, [in, rows], when the product that follows is the faster for it. */
-function transposeOf({ recorder }: ForwardContext, x: Value, path: string): Tensor | undefined {
-  const [rows, into] = rowsOf(x.tensor);
-  return x.maskable && x.multiplies && prefersTransposed(recorder.device, into)
-    ? recorder.tensor(`${path}.backward.dx.transpose`, [into, rows])
-    : undefined;
-}
-
-const gradientOf = (tensor: Tensor, x: Value, transpose: Tensor | undefined): Gradient => ({
-  tensor,
-  masked: x.maskable,
-  ...(transpose === undefined ? {} : { transpose: { of: tensor, tensor: transpose } }),
-});

@@ -54,11 +54,11 @@ export function variantText({ constants }: Pick<DispatchDescription, 'constants'
   return set.map(([name, value]) => (value === true ? name : `${name}=${value}`)).join(' ');
 }
 
-function shapeText({ bindings }: DispatchDescription): string {
-  return bindings
+function shapeText({ bindings, images }: DispatchDescription): string {
+  const tensors = bindings
     .filter(({ access }) => access !== 'uniform')
-    .map(({ name, shape, dtype }) => `${name} [${shape.join(', ')}]${dtype === 'u8' ? ' u8' : ''}`)
-    .join(', ');
+    .map(({ name, shape, dtype }) => `${name} [${shape.join(', ')}]${dtype === 'u8' ? ' u8' : ''}`);
+  return [...tensors, ...images.map(({ name, shape }) => `${name} [${shape.join(', ')}]`)].join(', ');
 }
 
 /** Seed of the random data: a check that failed fails again. */
@@ -93,10 +93,13 @@ async function runTrial(
   const host: Record<string, HostTensor> = {};
   for (const [name, data] of Object.entries(inputs)) host[name] = { data, shape: [data.length] };
   if ('step' in spec.bindings) host.step = stepRecord(step ?? {});
+  // What is read as an image is a matrix; of bindings nothing but their length is known.
+  for (const { name, shape } of dispatch.images) host[name] = { data: inputs[name] as Float32Array, shape };
   const { label, params, constants, workgroups } = dispatch;
-  return run(device, host, (recorder, bindings: Readonly<Record<string, Tensor>>) => {
-    recorder.dispatch(spec, { label, bindings, params, constants, workgroups });
-    return bindings;
+  return run(device, host, (recorder, tensors: Readonly<Record<string, Tensor>>) => {
+    const images = Object.fromEntries(dispatch.images.map(({ name }) => [name, tensors[name]]));
+    recorder.dispatch(spec, { label, bindings: tensors, images, params, constants, workgroups });
+    return tensors;
   });
 }
 

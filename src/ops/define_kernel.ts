@@ -71,7 +71,7 @@ function structText(name: string, { fields }: RecordLayout): string {
  */
 export function defineKernel<B extends string, P extends string = never, C extends string = never>(
   definition: KernelDefinition<B, P, C>,
-): KernelSpec<B, P, C> {
+): KernelSpec<B, P, C, never> {
   const { name, bindings, constants, subgroups = false, wgsl } = definition;
   const kinds = Object.entries<BindingKind>(bindings);
   const values = Object.entries<boolean | number>(constants ?? {});
@@ -116,6 +116,7 @@ export function defineKernel<B extends string, P extends string = never, C exten
     file: name,
     source: `${lines.join(' ')} ${wgsl}`,
     subgroups,
+    images: {},
     bindings: bound as KernelSpec<B, P, C>['bindings'],
     params: { ...layout, binding: kinds.length },
     constants: Object.fromEntries(made) as KernelSpec<B, P, C>['constants'],

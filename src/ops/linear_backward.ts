@@ -29,7 +29,7 @@ export function prefersLinearBackward(device: Device, x: Tensor): boolean {
 /**
  * Records the gradients by input, weight and bias of a linear layer with few outputs. x [rows, in], dy [rows, out], weight
  * [out, in] → dX [rows, in]; with `mask` 0 where x is not above 0. A HeddleError `usage` for what `canFuseLinearBackward`
- * refuses, and for a `transpose` of an odd number of rows.
+ * refuses.
  */
 export function linearBackward(
   recorder: Recorder,
@@ -39,8 +39,6 @@ export function linearBackward(
     dy: Tensor;
     weight: Tensor;
     mask: boolean;
-    /** Of shape [in, rows]: dX goes here, too, transposed. */
-    transpose?: Tensor | undefined;
     /** Where the gradient by the weight goes, [out, in]; with `sgd` the weight itself. */
     dWeight: Tensor;
     /** Likewise by the bias, [out], where it is wanted. */
@@ -51,7 +49,7 @@ export function linearBackward(
     sgd?: { readonly losses: Tensor; readonly step: Tensor } | undefined;
   },
 ): Tensor {
-  const { label, x, dy, weight, mask, transpose, dWeight, dBias, accumulate, sgd } = options;
+  const { label, x, dy, weight, mask, dWeight, dBias, accumulate, sgd } = options;
   const [outputs, features] = weight.shape as [number, number];
   const rows = dy.shape[0] as number;
   const lanes = recorder.device.info.subgroupSize;
@@ -60,8 +58,6 @@ export function linearBackward(
       'usage',
       `${label}: ${x.label} of ${x.dtype} with ${weight.label} [${outputs}, ${features}]: expected f32, features in fours, at most ${maxOutputs} outputs, and an adapter with subgroups of 4, 8 or 16`,
     );
-  if (transpose !== undefined && rows % 2 !== 0)
-    throw new HeddleError('usage', `${label}: a transpose of ${rows} rows: expected an even number`);
   if (sgd !== undefined && accumulate)
     throw new HeddleError('usage', `${label}: sgd and accumulate exclude each other`);
   const dx = recorder.tensor(label, [rows, features]);
@@ -72,7 +68,6 @@ export function linearBackward(
       dy,
       weight: sgd === undefined ? weight : recorder.unused(),
       dx,
-      dx_transpose: transpose ?? recorder.unused(),
       dweight: dWeight,
       dbias: dBias ?? recorder.unused(),
       loss: sgd?.losses ?? recorder.unused(),
@@ -84,7 +79,6 @@ export function linearBackward(
       LANES: lanes,
       HELD: Math.ceil((2 * outputs) / lanes),
       MASK: mask,
-      TRANSPOSE: transpose !== undefined,
       BIAS: dBias !== undefined,
       SGD: sgd !== undefined,
     },

@@ -1,6 +1,7 @@
 // Launches matmul.wgsl and matmul_subgroup.wgsl: which core suits the adapter, how large its grid is, what its epilogue does.
 
 import { HeddleError } from '../errors.ts';
+import { canBeImage, imageOf } from '../gpu/image.ts';
 import type { DispatchDescription, Recorder } from '../gpu/plan.ts';
 import type { Tensor } from '../gpu/tensor.ts';
 import { matmulSubgroup as subgroupKernel, matmul as tileKernel } from './kernels.generated.ts';
@@ -10,6 +11,7 @@ import {
   type MatmulVariant,
   matmulKernelName,
   matmulVariants,
+  prefersImages,
   variantOf,
 } from './matmul_variants.ts';
 
@@ -34,8 +36,6 @@ export interface MatmulOptions {
   readonly accumulate?: boolean;
   /** Of shape [m]: the sums of op(A)'s rows go here, added likewise. */
   readonly rowSums?: Tensor;
-  /** Of shape [n, m]: what `out` holds afterwards goes here, too, transposed. Not together with `rowSums`, `sgd` or `chunk`. */
-  readonly transpose?: Tensor;
   /**
    * An SGD step: `out` and `rowSums` hold parameters, from which step.lr · (what would be stored there) is taken. A value
    * that is not finite is reported in the step's slot of `losses`. Not together with `accumulate`.
@@ -46,6 +46,8 @@ export interface MatmulOptions {
    * [⌈k / chunk⌉, m], and whoever asks for it adds them up. Without what an epilogue does to whole sums.
    */
   readonly chunk?: number;
+  /** Whether operands that can be images are read as such; by default where the adapter is the faster for it. */
+  readonly images?: boolean;
   /** Overrides the choice of core, for tests. */
   readonly core?: MatmulCore;
   /** Overrides the choice of variant, to measure it. */
@@ -72,7 +74,6 @@ const problemFlags = [
   'RELU',
   'ROW_SUMS',
   'SGD',
-  'TRANSPOSE',
 ] as const;
 
 /** Of a recorded matmul, its problem and the variant that was chosen for it; undefined for other dispatches. */
@@ -120,7 +121,6 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     relu = false,
     accumulate = false,
     rowSums,
-    transpose,
     sgd,
   } = options;
   const [m, k] = sides(a, aTransposed);
@@ -139,8 +139,6 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     throw new HeddleError('usage', `${label}: sgd takes the product as it is, without bias, relu or mask`);
   if (rowSums !== undefined && !aTransposed)
     throw new HeddleError('usage', `${label}: rowSums needs a transposed A`);
-  if (transpose !== undefined && (rowSums ?? sgd) !== undefined)
-    throw new HeddleError('usage', `${label}: transpose goes with neither rowSums nor sgd`);
   if (sgd !== undefined && accumulate)
     throw new HeddleError('usage', `${label}: sgd and accumulate exclude each other`);
   const { chunk = k } = options;
@@ -148,19 +146,17 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
   if (options.chunk !== undefined) {
     if (chunk % chunkStep !== 0)
       throw new HeddleError('usage', `${label}: a chunk of ${chunk}, expected a multiple of ${chunkStep}`);
-    if (relu || accumulate || (bias ?? mask ?? sgd ?? transpose) !== undefined)
+    if (relu || accumulate || (bias ?? mask ?? sgd) !== undefined)
       throw new HeddleError(
         'usage',
-        `${label}: a product in chunks takes no bias, relu, mask, sgd, accumulate or transpose`,
+        `${label}: a product in chunks takes no bias, relu, mask, sgd or accumulate`,
       );
   }
   const c = options.out ?? recorder.tensor(label, options.chunk === undefined ? [m, n] : [parts, m, n]);
   const bindings = {
-    a,
-    b,
     bias_or_mask: bias ?? mask ?? recorder.unused(),
     c,
-    row_sums_or_transpose: rowSums ?? transpose ?? recorder.unused(),
+    row_sums: rowSums ?? recorder.unused(),
     loss: sgd?.losses ?? recorder.unused(),
     step: sgd?.step ?? recorder.unused(),
   };
@@ -173,7 +169,6 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     MASK: mask !== undefined,
     RELU: relu,
     ROW_SUMS: rowSums !== undefined,
-    TRANSPOSE: transpose !== undefined,
     SGD: sgd !== undefined,
   };
   const params = { m, n, k, accumulate: accumulate ? 1 : 0, chunk };
@@ -181,7 +176,9 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     [Math.ceil(n / columns) + (rowSums === undefined ? 0 : 1), Math.ceil(m / rows), parts] as const;
 
   const { device } = recorder;
-  const shape = { m, n, k: Math.min(k, chunk), parts };
+  const { images = prefersImages(device) } = options;
+  const isImage = (side: 'a' | 'b') => images && canBeImage(device, options[side]);
+  const shape = { m, n, k: Math.min(k, chunk), parts, aImage: isImage('a'), bImage: isImage('b') };
   const choose = (): MatmulVariant => {
     if (options.core !== undefined) return variantOf(device, options.core, shape);
     const chosen = device.variants.get(problemOf(params, epilogue));
@@ -193,7 +190,7 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     const side = constants.TILE as number;
     recorder.dispatch(tileKernel, {
       label,
-      bindings,
+      bindings: { ...bindings, a, b },
       params,
       constants: { ...epilogue, ...constants },
       workgroups: grid(side, side),
@@ -202,22 +199,52 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
   }
   const lanes = device.info.subgroupSize;
   const { ROWS, QUADS, DEPTH } = constants as Record<'ROWS' | 'QUADS' | 'DEPTH', number>;
-  const aVector = aTransposed ? m % 4 === 0 : k % 2 === 0;
-  const bVector = bTransposed ? k % 2 === 0 : n % 4 === 0;
-  const operands =
-    aTransposed && aVector ? { a: recorder.unused(), a_fours: a } : { a, a_fours: recorder.unused() };
-  const others =
-    !bTransposed && bVector ? { b: recorder.unused(), b_fours: b } : { b, b_fours: recorder.unused() };
+  const run = DEPTH % 4 === 0 && k % 4 === 0 ? 4 : 2;
+  /** How an operand is bound: as an image, in fours or word by word. */
+  const bind = (side: 'a' | 'b', alongK: boolean, others: number) => {
+    const isVector = alongK ? k % run === 0 : others % 4 === 0;
+    const isFours = isVector && (!alongK || run === 4);
+    if (isFours && isImage(side))
+      return {
+        isVector,
+        images: { [`${side}_image` as const]: options[side] },
+        fold: imageOf(device, options[side]).fold,
+      };
+    return { isVector, bindings: { [isFours ? (`${side}_fours` as const) : side]: options[side] }, fold: 0 };
+  };
+  const left = bind('a', !aTransposed, m);
+  const right = bind('b', bTransposed, n);
+  // A step's parameters were read by the way forward, and have not been written since.
+  const isBefore = sgd !== undefined && images && recorder.hasImage(c);
   recorder.dispatch(subgroupKernel, {
     label,
-    bindings: { ...bindings, ...operands, ...others },
-    params: { ...params, zero: 0 },
+    bindings: {
+      ...bindings,
+      a: recorder.unused(),
+      b: recorder.unused(),
+      a_fours: recorder.unused(),
+      b_fours: recorder.unused(),
+      ...left.bindings,
+      ...right.bindings,
+    },
+    images: { ...left.images, ...right.images, ...(isBefore ? { c_image: c } : {}) },
+    params: {
+      ...params,
+      zero: 0,
+      a_fold: left.fold,
+      b_fold: right.fold,
+      c_fold: isBefore ? imageOf(device, c).fold : 0,
+    },
     constants: {
       ...epilogue,
       LANES: lanes,
       ...constants,
-      A_VECTOR: aVector,
-      B_VECTOR: bVector,
+      RUN: run,
+      A_VECTOR: left.isVector,
+      B_VECTOR: right.isVector,
+      C_IMAGE: isBefore,
+      A_IMAGE: left.images !== undefined,
+      B_IMAGE: right.images !== undefined,
       C_VECTOR: n % 4 === 0,
       K_TAIL: k % DEPTH !== 0,
     },

@@ -24,6 +24,9 @@ export interface MatmulShape {
   readonly n: number;
   readonly k: number;
   readonly parts?: number;
+  /** Whether A and B may be read as images. */
+  readonly aImage?: boolean;
+  readonly bImage?: boolean;
 }
 
 const variant = (core: MatmulCore, lanes: number, constants: Record<string, number>): MatmulVariant => ({
@@ -62,6 +65,8 @@ const table: readonly Row[] = [
   { variant: subgroup(4, 32, 4, 4), suits: always },
   { variant: subgroup(8, 16, 1, 2), suits: ({ m }) => m <= 16 },
   { variant: subgroup(8, 64, 1, 2), suits: isNarrow },
+  { variant: subgroup(8, 32, 2, 4), suits: ({ bImage = false }) => bImage },
+  { variant: subgroup(8, 64, 1, 4), suits: ({ aImage = false }) => aImage },
   { variant: subgroup(8, 32, 2, 2), suits: always },
   { variant: subgroup(16, 32, 1, 2), suits: ({ m }) => m <= 32 },
   { variant: subgroup(16, 64, 1, 2), suits: always },
@@ -99,12 +104,13 @@ function coresLeft(device: Device): readonly MatmulCore[] {
 export const matmulCore = (device: Device): MatmulCore => coresLeft(device)[0] as MatmulCore;
 
 /**
- * Whether a product with an A [m, k] is so much faster when A lies transposed that it pays to store A twice. The subgroup
- * core reads a few columns of A at a time; where rows are a multiple of 2 KiB apart, these columns share two of the 64 sets
- * of a CPU's first cache. Measured on lavapipe (8 lanes): dX of 64×512×512 takes a quarter less.
+ * Whether matrices that products read had better be copied into images. On lavapipe (8 lanes) an element of a buffer is
+ * loaded lane by lane between a check and a branch, a texel of four by a third of the instructions: products of 64×512×512
+ * take a fifth to a third less of a millisecond, and a copy 16 µs for 128 KiB, 41 µs for 1 MiB. (Stored as a texel in the
+ * kernel that makes it, an element takes ten times as long.) On SwiftShader (4 lanes) there is no difference.
  */
-export const prefersTransposed = (device: Device, k: number): boolean =>
-  matmulCore(device) === 'subgroup' && device.info.subgroupSize === 8 && k % 512 === 0;
+export const prefersImages = (device: Device): boolean =>
+  matmulCore(device) === 'subgroup' && device.info.subgroupSize === 8;
 
 /** Of a core, the variant that suits a shape. */
 export function variantOf(device: Device, core: MatmulCore, shape: MatmulShape): MatmulVariant {

@@ -4,7 +4,7 @@
 
 import { HeddleError } from '../errors.ts';
 import type { Device } from '../gpu/device.ts';
-import { type Recorder, record } from '../gpu/plan.ts';
+import { beginCommands, endCommands, type Recorder, record } from '../gpu/plan.ts';
 import { readAll } from '../gpu/readback.ts';
 import {
   alignment,
@@ -78,6 +78,7 @@ function guardingRecorder(recorder: Recorder, made: Tensor[], constants: Tensor[
       constants.push(tensor);
       return tensor;
     },
+    hasImage: (tensor) => recorder.hasImage(tensor),
     unused: () => recorder.unused(),
     dispatch(kernel, request) {
       const wide = Object.entries<Tensor>(request.bindings).map(([name, tensor]) => [
@@ -140,11 +141,9 @@ export async function run<Names extends string, Results extends string>(
       for (const { storage } of made) {
         device.gpu.queue.writeBuffer(storage.buffer as GPUBuffer, 0, guarded(storage.bytes, poison));
       }
-      const encoder = device.gpu.createCommandEncoder({ label: 'run' });
-      const pass = encoder.beginComputePass({ label: 'run' });
-      plan.encode(pass, 0);
-      pass.end();
-      device.gpu.queue.submit([encoder.finish()]);
+      const commands = beginCommands(device, 'run');
+      plan.encode(commands, 0);
+      device.gpu.queue.submit([endCommands(commands)]);
       const all = [...uploaded, ...made, ...constants];
       const whole = await readAll(device, [...new Set(all.map(({ storage }) => storage))]);
       const contents = new Map(

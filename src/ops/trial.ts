@@ -5,7 +5,7 @@ import type { KernelName } from './kernels.generated.ts';
 import type { Bounded } from './reference.ts';
 import type { StepRecord } from './step.ts';
 
-/** Data for every binding, and what the written ones should hold afterwards. */
+/** Data for every binding and image, and what the written ones should hold afterwards. */
 export interface Trial {
   readonly inputs: Readonly<Record<string, Float32Array | Uint32Array | Uint8Array>>;
   readonly expected: Readonly<Record<string, readonly Bounded[]>>;

@@ -26,10 +26,15 @@ import { lossTrials } from './trials-losses.ts';
 import { normTrials } from './trials-norm.ts';
 import { optimTrials } from './trials-optim.ts';
 
-function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Trial[] {
+function checkMatmul({ params, on, constant, isU8, count, whole, integers }: Subject): Trial[] {
   const { m, n, k, accumulate, chunk } = params as Record<'m' | 'n' | 'k' | 'accumulate' | 'chunk', number>;
-  // The subgroup core takes an operand by another binding where four of its elements come with one load.
+  // The subgroup core takes an operand by another binding where four of its elements come with one load, or as an image.
   const operand = (name: 'a' | 'b', size: number, fours: boolean, most: number) => {
+    if (on(`${name}_IMAGE`.toUpperCase())) {
+      const data = whole(size, most);
+      const inputs = { [name]: nothing(4), [`${name}_fours`]: nothing(4), [`${name}_image`]: data };
+      return { u8: false, values: data, inputs };
+    }
     const binding = fours ? `${name}_fours` : name;
     const u8 = isU8(binding);
     // Bytes are 0 and 1 once scaled.
@@ -37,8 +42,12 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
     const values = u8 ? Array.from(data, (v) => v / 255) : data;
     return { u8, values, inputs: { [name]: nothing(4), [`${name}_fours`]: nothing(4), [binding]: data } };
   };
-  const a = operand('a', m * k, on('A_VECTOR') && on('A_TRANSPOSED'), largestTerm(k));
-  const b = operand('b', k * n, on('B_VECTOR') && !on('B_TRANSPOSED'), 3);
+  const isRun4 = constant('RUN') === 4;
+  const [aTransposed, bTransposed] = [on('A_TRANSPOSED'), on('B_TRANSPOSED')];
+  const aFours = on('A_VECTOR') && (aTransposed || isRun4);
+  const bFours = on('B_VECTOR') && (!bTransposed || isRun4);
+  const a = operand('a', m * k, aFours, largestTerm(k));
+  const b = operand('b', k * n, bFours, 3);
   // Scaled bytes may be a little off, and then partial sums round too: still far less than a whole number.
   const share = a.u8 || b.u8 ? (reference.u8Error / reference.u + k + 4) / (4 * k) : 0;
   const parts = Array.from(
@@ -48,8 +57,8 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
   const before = whole(parts.length * m * n, 2047);
   const other = on('MASK') ? rectified(whole(m * n, 3)) : whole(n, 2047);
   const [left, right] = [
-    reference.matrix(a.values, m, k, on('A_TRANSPOSED')),
-    reference.matrix(b.values, k, n, on('B_TRANSPOSED')),
+    reference.matrix(a.values, m, k, aTransposed),
+    reference.matrix(b.values, k, n, bTransposed),
   ];
   const product = parts.flatMap((part) =>
     reference.matmul(reference.block(left, [0, m], part), reference.block(right, part, [0, n])),
@@ -66,7 +75,8 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
     ...b.inputs,
     bias_or_mask: other,
     c: accumulate === 0 && !on('SGD') ? nothing(before.length) : before,
-    row_sums_or_transpose: on('TRANSPOSE') ? nothing(n * m) : rowsBefore,
+    ...(on('C_IMAGE') ? { c_image: before } : {}),
+    row_sums: rowsBefore,
     loss: new Float32Array(on('SGD') ? count('loss') : 1).fill(1), // stays, as long as all is finite
   };
   const loss = within(inputs.loss, 0);
@@ -75,14 +85,11 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
   const sums = on('ROW_SUMS')
     ? parts.flatMap(([from, to]) => reference.columnSum(a.values.slice(from * m, to * m), to - from, m))
     : undefined;
-  const rowSums = within(rowsBefore, 0).map((old, i) => {
+  const row_sums = within(rowsBefore, 0).map((old, i) => {
     const sum = sums?.[i];
     return sum === undefined ? old : { value: updated(old.value, sum.value), bound: share * sum.bound };
   });
-  const row_sums_or_transpose = on('TRANSPOSE')
-    ? Array.from({ length: n * m }, (_, i) => c[(i % m) * n + Math.floor(i / m)] as Bounded)
-    : rowSums;
-  if (!on('SGD')) return [{ inputs, expected: { c, row_sums_or_transpose, loss } }];
+  if (!on('SGD')) return [{ inputs, expected: { c, row_sums, loss } }];
 
   const step = { rows: 0, slot: inputs.loss.length - 1, lr };
   const after = product.map(({ value, bound }, i) => ({
@@ -91,8 +98,12 @@ function checkMatmul({ params, on, isU8, count, whole, integers }: Subject): Tri
   }));
   const broken = before.with(m * n - 1, Number.POSITIVE_INFINITY);
   return [
-    { inputs, expected: { c: after, row_sums_or_transpose, loss }, step },
-    { inputs: { ...inputs, c: broken }, expected: { loss: loss.with(step.slot, nan) }, step },
+    { inputs, expected: { c: after, row_sums, loss }, step },
+    {
+      inputs: { ...inputs, c: broken, ...(on('C_IMAGE') ? { c_image: broken } : {}) },
+      expected: { loss: loss.with(step.slot, nan) },
+      step,
+    },
   ];
 }
 
@@ -251,7 +262,6 @@ export const trials: Trials<KernelName> = {
       dy,
       weight: on('SGD') ? nothing(4) : weight,
       dx: nothing(rows * features),
-      dx_transpose: nothing(on('TRANSPOSE') ? features * rows : 4),
       dweight: accumulate === 0 && !on('SGD') ? nothing(before.length) : before,
       dbias: bias, // stays where it is not wanted
       loss: new Float32Array(on('SGD') ? count('loss') : 1).fill(1), // stays, as long as all is finite
@@ -267,16 +277,6 @@ export const trials: Trials<KernelName> = {
       inputs,
       expected: {
         dx: exactly(dx),
-        ...(on('TRANSPOSE')
-          ? {
-              dx_transpose: exactly(
-                Array.from(
-                  { length: features * rows },
-                  (_, i) => dx[(i % rows) * features + Math.floor(i / rows)] as Bounded,
-                ),
-              ),
-            }
-          : {}),
         dweight: updated(dweight, before),
         dbias: on('BIAS') ? updated(reference.columnSum(dy, rows, outputs), bias) : within(bias, 0),
         loss,

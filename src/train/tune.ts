@@ -51,26 +51,30 @@ const worthIt = 0.97;
 
 /** Records a described matmul again, by another variant, on tensors of its own. All of them are 0, and a step's lr too. */
 function recordAgain(recorder: Recorder, dispatch: DispatchDescription, variant: MatmulVariant): void {
+  const { bindings, images } = dispatch;
   const on = (name: string) => dispatch.constants[name] === true;
   const like = (...names: string[]) => {
-    const found = dispatch.bindings.find(({ name }) => names.includes(name));
+    const found = bindings.find(({ name }) => names.includes(name));
     if (found === undefined)
       throw new HeddleError('gpu', `${dispatch.label} has no binding ${names.join(' or ')}`);
     return recorder.tensor(found.label, found.shape, found.dtype);
   };
+  const operand = (name: 'a' | 'b') => {
+    const found = images.find((image) => image.name === `${name}_image`);
+    return found === undefined ? like(name, `${name}_fours`) : recorder.tensor(found.label, found.shape);
+  };
   matmul(recorder, {
     label: `${dispatch.label} by ${variant.name}`,
-    a: like('a', 'a_fours'),
+    a: operand('a'),
     aTransposed: on('A_TRANSPOSED'),
-    b: like('b', 'b_fours'),
+    b: operand('b'),
     bTransposed: on('B_TRANSPOSED'),
     ...(on('BIAS') ? { bias: like('bias_or_mask') } : {}),
     ...(on('MASK') ? { mask: like('bias_or_mask') } : {}),
     relu: on('RELU'),
     out: like('c'),
     accumulate: dispatch.params.accumulate === 1,
-    ...(on('ROW_SUMS') ? { rowSums: like('row_sums_or_transpose') } : {}),
-    ...(on('TRANSPOSE') ? { transpose: like('row_sums_or_transpose') } : {}),
+    ...(on('ROW_SUMS') ? { rowSums: like('row_sums') } : {}),
     ...(dispatch.params.chunk === dispatch.params.k ? {} : { chunk: dispatch.params.chunk as number }),
     ...(on('SGD') ? { sgd: { losses: like('loss'), step: recorder.tensor('step', stepShape, 'u32') } } : {}),
     variant,

@@ -19,6 +19,7 @@ import { sizesFor } from '../../src/cli/bench-sizes.ts';
 import { peerText, resultText, sizesTable, timeText } from '../../src/cli/bench-text.ts';
 import { coresOf } from '../../src/cli/bench-threads.ts';
 import { benchOptions, parseOptions } from '../../src/cli/options.ts';
+import { boundBytes } from '../../src/cli/plan.ts';
 import { type DispatchDescription, fromArrays } from '../../src/index.ts';
 import { traceOf } from '../../src/recipes/trace.ts';
 import { heddle, records, temporaryFolder } from './support.ts';
@@ -110,12 +111,18 @@ describe('figures', () => {
       params: { m: 4, n: 2, k: 8 },
       workgroups: [1, 1, 1],
       bindings,
+      images: [],
     };
     expect(flopsOf(dispatch)).toBe(128);
     expect(flopsOf({ ...dispatch, kernel: 'relu', params: {} })).toBeNull();
     const time = { label: '0.matmul', kernel: 'matmul_subgroup', seconds: 2, lowest: 1, highest: 3 };
     expect(kernelTimes([dispatch], [time])).toEqual([{ ...time, flops: 128, bytes: 160 }]);
     expect(() => kernelTimes([dispatch], [])).toThrow('no time for 0.matmul');
+    const image = { name: 'b_image', label: 'w.image', shape: [2, 8], bytes: 64 };
+    const read = { ...dispatch, images: [{ ...image, copied: false }] };
+    expect(boundBytes(read)).toEqual({ read: 128 + 64, written: 32 });
+    const copied = { ...dispatch, images: [{ ...image, copied: true }] };
+    expect(boundBytes(copied)).toEqual({ read: 128 + 2 * 64, written: 32 + 64 });
   });
 
   test('the loader never runs out, and goes on where it stopped', () => {

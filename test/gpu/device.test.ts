@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { HeddleError } from '../../src/errors.ts';
 import { openDevice } from '../../src/gpu/device.ts';
-import { foldGrid, record } from '../../src/gpu/plan.ts';
+import { beginCommands, foldGrid, record } from '../../src/gpu/plan.ts';
 import { read } from '../../src/gpu/readback.ts';
 import { type Storage, view } from '../../src/gpu/tensor.ts';
 import { relu } from '../../src/ops/relu.ts';
@@ -73,6 +73,7 @@ describe('a plan', () => {
       source: 'fn main( {',
       subgroups: false,
       bindings: {},
+      images: {},
       params: { binding: 0, size: 16, fields: {} },
       constants: {},
     };
@@ -103,8 +104,7 @@ describe('a plan', () => {
     });
     plan.destroy();
     plan.destroy();
-    const pass = device().gpu.createCommandEncoder().beginComputePass();
-    expect(() => plan.encode(pass, 0)).toThrow(HeddleError);
+    expect(() => plan.encode(beginCommands(device(), 'gone'), 0)).toThrow(HeddleError);
   });
 });
 

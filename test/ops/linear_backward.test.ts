@@ -22,7 +22,7 @@ it.each([1, 3, 10, 16])(
     const variants = coveringVariants(kernel, 2, (v) => v.LANES === lanes && v.OUTPUTS === outputs);
     expect(variants.length).toBeGreaterThan(3);
     for (const constants of variants) {
-      const sizes = (constants.TRANSPOSE === true ? [2, 64, 130] : [1, 2, 63, 65]).flatMap((rows) =>
+      const sizes = [1, 2, 63, 65].flatMap((rows) =>
         [4, 36, 68].map((features) => [rows, features] as const),
       );
       for (const [i, [rows, features]] of sizes.entries()) {
@@ -33,6 +33,7 @@ it.each([1, 3, 10, 16])(
           params: { rows, features, outputs, accumulate: constants.SGD === true ? 0 : i % 2 },
           workgroups: [Math.ceil(features / 4 / lanes), 1, 1],
           bindings: [floatBinding('loss', 3)],
+          images: [],
         });
         expect(result.message, `${JSON.stringify(constants)}: ${rows} rows of ${features}`).toBeUndefined();
         expect(result).toMatchObject({ ok: true, wrong: 0 });
@@ -47,15 +48,15 @@ type Case = [
   number,
   number,
   number,
-  { readonly mask: boolean; readonly transpose: boolean; readonly bias: boolean },
+  { readonly mask: boolean; readonly bias: boolean },
   'stored' | 'accumulated' | 'taken as a step',
 ];
 
 it.each<Case>([
-  [64, 512, 10, { mask: true, transpose: true, bias: true }, 'taken as a step'],
-  [33, 36, 3, { mask: true, transpose: false, bias: false }, 'taken as a step'],
-  [10, 20, 16, { mask: false, transpose: true, bias: false }, 'stored'],
-  [7, 8, 1, { mask: false, transpose: false, bias: true }, 'accumulated'],
+  [64, 512, 10, { mask: true, bias: true }, 'taken as a step'],
+  [33, 36, 3, { mask: true, bias: false }, 'taken as a step'],
+  [10, 20, 16, { mask: false, bias: false }, 'stored'],
+  [7, 8, 1, { mask: false, bias: true }, 'accumulated'],
 ])(
   'the launcher: %i rows of %i, %i outputs, %j, gradients %s',
   async (rows, features, outputs, wanted, what) => {
@@ -74,7 +75,6 @@ it.each<Case>([
       bias: f32(bias, outputs),
       dWeight: f32(dWeight, outputs, features),
       dBias: f32(dBias, outputs),
-      transpose: f32(new Float32Array(features * rows), features, rows),
       losses: f32([7, 8], 2),
       step: stepRecord({ rows, slot: 1, lr }),
     };
@@ -87,13 +87,12 @@ it.each<Case>([
         dy: t.dy,
         weight: t.weight,
         mask: wanted.mask,
-        transpose: wanted.transpose ? t.transpose : undefined,
         dWeight: into.weight,
         dBias: wanted.bias ? into.bias : undefined,
         accumulate: what === 'accumulated',
         sgd: isStep ? { losses: t.losses, step: t.step } : undefined,
       });
-      return { dx, transpose: t.transpose, weight: into.weight, bias: into.bias, losses: t.losses };
+      return { dx, weight: into.weight, bias: into.bias, losses: t.losses };
     });
 
     const gradients = reference.matrix(dy, rows, outputs);
@@ -101,12 +100,6 @@ it.each<Case>([
       .matmul(gradients, reference.matrix(weight, outputs, features))
       .map((value, i) => (wanted.mask ? reference.masked(value, x[i] as number) : value));
     expectWithin('dx', found.dx, dx);
-    const transposed = Array.from({ length: features * rows }, (_, i) =>
-      wanted.transpose
-        ? (dx[(i % rows) * features + Math.floor(i / rows)] as reference.Bounded)
-        : { value: 0, bound: 0 },
-    );
-    expectWithin('transpose', found.transpose, transposed);
 
     const after = (sums: readonly reference.Bounded[], was: Float32Array) =>
       sums.map((sum, i) => {
@@ -175,19 +168,15 @@ it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
 );
 
 it('refuses what it cannot do, in one line', async () => {
-  const launch = (
-    [rows, features, outputs]: readonly [number, number, number],
-    more: { transpose?: true; accumulate?: true },
-  ) => {
+  const launch = ([rows, features, outputs]: readonly [number, number, number], accumulate = false) => {
     const inputs = {
       x: f32(floats(rows * features, 1), rows, features),
       dy: f32(floats(rows * outputs, 2), rows, outputs),
       weight: f32(floats(outputs * features, 3), outputs, features),
-      transpose: f32(floats(rows * features, 1), features, rows),
       losses: f32([7], 1),
       step: stepRecord({ rows }),
     };
-    return run(device(), inputs, (r, { x, dy, weight, transpose, losses, step }) => ({
+    return run(device(), inputs, (r, { x, dy, weight, losses, step }) => ({
       dx: linearBackward(r, {
         label: 'head',
         x,
@@ -195,20 +184,14 @@ it('refuses what it cannot do, in one line', async () => {
         weight,
         mask: false,
         dWeight: weight,
-        accumulate: more.accumulate === true,
+        accumulate,
         sgd: { losses, step },
-        ...(more.transpose ? { transpose } : {}),
       }),
     }));
   };
   const expected =
     'expected f32, features in fours, at most 16 outputs, and an adapter with subgroups of 4, 8 or 16';
-  await expect(launch([2, 6, 2], {})).rejects.toThrow(`head: x of f32 with weight [2, 6]: ${expected}`);
-  await expect(launch([2, 4, 17], {})).rejects.toThrow(`head: x of f32 with weight [17, 4]: ${expected}`);
-  await expect(launch([3, 4, 2], { transpose: true })).rejects.toThrow(
-    'head: a transpose of 3 rows: expected an even number',
-  );
-  await expect(launch([2, 4, 2], { accumulate: true })).rejects.toThrow(
-    'head: sgd and accumulate exclude each other',
-  );
+  await expect(launch([2, 6, 2])).rejects.toThrow(`head: x of f32 with weight [2, 6]: ${expected}`);
+  await expect(launch([2, 4, 17])).rejects.toThrow(`head: x of f32 with weight [17, 4]: ${expected}`);
+  await expect(launch([2, 4, 2], true)).rejects.toThrow('head: sgd and accumulate exclude each other');
 });

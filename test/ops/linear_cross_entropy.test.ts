@@ -35,6 +35,7 @@ describe.each(
         params: { rows, features, classes, strands },
         workgroups: [Math.ceil(rows / 64), 1, 1],
         bindings: [floatBinding('bias', classes), floatBinding('loss', 3)],
+        images: [],
       });
       expect(result.message, `${rows} rows of ${features}`).toBeUndefined();
       expect(result).toMatchObject({ ok: true, wrong: 0 });

@@ -3,8 +3,15 @@
 
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { describe as describeWork } from '../../src/gpu/plan.ts';
 import { matmul } from '../../src/ops/matmul.ts';
-import { type MatmulCore, matmulCore, matmulCores } from '../../src/ops/matmul_variants.ts';
+import {
+  allMatmulVariants,
+  type MatmulCore,
+  type MatmulVariant,
+  matmulCore,
+  matmulCores,
+} from '../../src/ops/matmul_variants.ts';
 import * as reference from '../../src/ops/reference.ts';
 import { run } from '../../src/ops/run.ts';
 import { expectWithin } from '../support/compare.ts';
@@ -117,8 +124,6 @@ const uses: Readonly<Record<string, Use>> = {
   'dW from u8, accumulated': { aTransposed: true, bU8: true, accumulate: true },
   'dW with the gradient of the bias': { aTransposed: true, rowSums: true },
   'dW from u8 with it, accumulated': { aTransposed: true, bU8: true, rowSums: true, accumulate: true },
-  'masked dX, and its transpose': { other: 'mask', transpose: true },
-  'dX and its transpose, accumulated': { transpose: true, accumulate: true },
   'everything at once': { other: 'mask', relu: true, accumulate: true },
 };
 
@@ -131,7 +136,6 @@ interface Use {
   readonly relu?: boolean;
   readonly accumulate?: boolean;
   readonly rowSums?: boolean;
-  readonly transpose?: boolean;
 }
 
 /** A use on random data of the given sizes; about a fifth of the mask's and of the operands' values are zeros. */
@@ -155,13 +159,12 @@ async function expectUse(core: MatmulCore, name: string, m: number, n: number, k
   const rowsBefore = floats(m, seed + 6);
   const inputs = { a: a.host, b: b.host, bias: f32(bias, n), mask: f32(mask, m, n), out: f32(before, m, n) };
   const rowInputs = { ...inputs, rows: f32(rowsBefore, m) };
-  const { c, rows, turned } = await run(device(), rowInputs, (r, t) => {
+  const { c, rows } = await run(device(), rowInputs, (r, t) => {
     const extra = other === undefined ? {} : other === 'bias' ? { bias: t.bias } : { mask: t.mask };
     const out = { ...(accumulate ? { out: t.out } : {}), ...(use.rowSums ? { rowSums: t.rows } : {}) };
-    const turned = r.tensor('turned', [n, m]);
     const options = { aTransposed, bTransposed, relu, accumulate, core };
-    const more = { ...extra, ...out, ...(use.transpose ? { transpose: turned } : {}) };
-    return { c: matmul(r, { label: 'c', a: t.a, b: t.b, ...options, ...more }), rows: t.rows, turned };
+    const more = { ...extra, ...out };
+    return { c: matmul(r, { label: 'c', a: t.a, b: t.b, ...options, ...more }), rows: t.rows };
   });
   const product = reference.matmul(
     reference.matrix(a.values, m, k, aTransposed),
@@ -174,7 +177,6 @@ async function expectUse(core: MatmulCore, name: string, m: number, n: number, k
     return accumulate ? reference.plus(value, before[i] as number) : value;
   });
   expectWithin(`matmul ${core}, ${name}`, c, expected);
-  if (use.transpose) expect(turned).toEqual(transpose(c as Float32Array, m, n));
   const sums = reference.columnSum(a.values, k, m); // of A's rows: A is stored transposed
   const expectedRows = sums.map((sum, i) => reference.plus(sum, accumulate ? (rowsBefore[i] as number) : 0));
   const unchanged = reference.within(rowsBefore, 0);
@@ -291,10 +293,7 @@ it('refuses operands that do not fit, naming both', async () => {
 
 it.each([
   [{ chunk: 32 }, 'c: a chunk of 32, expected a multiple of 64'],
-  [
-    { chunk: 64, relu: true },
-    'c: a product in chunks takes no bias, relu, mask, sgd, accumulate or transpose',
-  ],
+  [{ chunk: 64, relu: true }, 'c: a product in chunks takes no bias, relu, mask, sgd or accumulate'],
   [{ chunk: 64, accumulate: true }, 'c: a product in chunks takes no'],
 ])('refuses chunks that it cannot sum over: %j', async (options, message) => {
   const work = run(device(), { a: f32(floats(6, 1), 2, 3), b: f32(floats(6, 1), 3, 2) }, (r, t) => ({
@@ -303,18 +302,55 @@ it.each([
   await expect(work).rejects.toThrow(message);
 });
 
-it('refuses to store a transpose where the sums of rows go', async () => {
-  const work = run(device(), { a: f32(floats(6, 1), 3, 2), b: f32(floats(6, 2), 3, 2) }, (r, t) => ({
-    c: matmul(r, {
-      label: 'c',
-      ...t,
-      aTransposed: true,
-      rowSums: r.tensor('sums', [2]),
-      transpose: r.tensor('turned', [2, 2]),
-    }),
-  }));
-  await expect(work).rejects.toThrow('c: transpose goes with neither rowSums nor sgd');
-});
+describe.each(transpositions)(
+  'the subgroup core reads operands as images: $name',
+  ({ aTransposed, bTransposed }) => {
+    const inSubgroups = 'subgroup';
+    beforeEach((context) => {
+      if (!ownCores().includes(inSubgroups)) context.skip();
+    });
+
+    // Along k by fours, and across it; rows that need not be folded, and such that do.
+    it.each([
+      [64, 128, 64],
+      [48, 32, 80],
+      [16, 16, 784],
+    ])('[%i, %i, %i]', async (m, n, k) => {
+      const [a, b] = [floats(m * k, 1), floats(k * n, 2)];
+      const inputs = {
+        a: aTransposed ? f32(transpose(a, m, k), k, m) : f32(a, m, k),
+        b: bTransposed ? f32(transpose(b, k, n), n, k) : f32(b, k, n),
+      };
+      const variants = allMatmulVariants.filter(({ lanes }) => lanes === device().info.subgroupSize);
+      expect(variants.length).toBeGreaterThan(1);
+      const options = { aTransposed, bTransposed, images: true };
+      const found = await run(device(), inputs, (r, t) =>
+        Object.fromEntries(
+          variants.map((variant) => [
+            variant.name,
+            matmul(r, { label: variant.name, ...t, ...options, variant }),
+          ]),
+        ),
+      );
+      const product = reference.matmul(reference.matrix(a, m, k), reference.matrix(b, k, n));
+      for (const variant of variants)
+        expectWithin(variant.name, found[variant.name] as Float32Array, product);
+      const recorded = describeWork(device(), (r) => {
+        const like = (name: 'a' | 'b') => r.tensor(name, inputs[name].shape);
+        for (const variant of variants)
+          matmul(r, { label: variant.name, a: like('a'), b: like('b'), ...options, variant });
+      });
+      for (const [i, { images }] of recorded.entries()) {
+        const isDeep = ((variants[i] as MatmulVariant).constants.DEPTH as number) % 4 === 0;
+        const expected = [
+          ...(aTransposed || isDeep ? ['a_image'] : []),
+          ...(!bTransposed || isDeep ? ['b_image'] : []),
+        ];
+        expect(images.map(({ name }) => name)).toEqual(expected);
+      }
+    });
+  },
+);
 
 it('uses the subgroup core on software adapters whose subgroups it knows', () => {
   const { software, subgroupSize } = device().info;

@@ -2,8 +2,10 @@
 // constants meet in every legal combination of their values. (That all variants compile is test/shaders/compile.test.ts.)
 
 import { describe, expect, it } from 'vitest';
+import { imageBytes, imageOf } from '../../src/gpu/image.ts';
 import type { ConstantValues } from '../../src/gpu/kernel.ts';
 import type { DispatchDescription } from '../../src/gpu/plan.ts';
+import { type Tensor, view } from '../../src/gpu/tensor.ts';
 import { type CheckResult, checkDispatch } from '../../src/ops/check.ts';
 import { matmul, matmulSubgroup } from '../../src/ops/kernels.generated.ts';
 import { matmulCores } from '../../src/ops/matmul_variants.ts';
@@ -11,6 +13,11 @@ import { useDevice } from '../support/device.ts';
 import { coveringVariants } from '../support/variants.ts';
 
 const device = useDevice();
+
+function floatTensor(label: string, shape: readonly number[]): Tensor {
+  const bytes = shape.reduce((x, y) => x * y, 4);
+  return view({ label, bytes, buffer: undefined }, label, shape);
+}
 
 /** A matmul by one kernel variant, as a launcher would record it. */
 function matmulDispatch(
@@ -24,38 +31,66 @@ function matmulDispatch(
   const { TILE, LANES, ROWS, QUADS } = constants as Readonly<Record<string, number>>;
   const [rows, columns] =
     TILE === undefined ? [ROWS as number, 4 * (QUADS as number) * (LANES as number)] : [TILE, TILE];
-  const fours = (vector: string, transposed: boolean) => (on(vector) && transposed ? '_fours' : '');
   const binding = (name: string, shape: number[], isU8 = false): DispatchDescription['bindings'][0] => {
     const bytes = shape.reduce((a, b) => a * b, isU8 ? 1 : 4);
     return { name, label: name, shape, dtype: isU8 ? 'u8' : 'f32', bytes, access: 'read' };
   };
+  const isRun4 = constants.RUN === 4;
+  const aShape = on('A_TRANSPOSED') ? [k, m] : [m, k];
+  const bShape = on('B_TRANSPOSED') ? [n, k] : [k, n];
+  const aFours = on('A_VECTOR') && (on('A_TRANSPOSED') || isRun4) ? 'a_fours' : 'a';
+  const bFours = on('B_VECTOR') && (!on('B_TRANSPOSED') || isRun4) ? 'b_fours' : 'b';
+  const imageOrNot = (name: 'a' | 'b' | 'c', shape: number[]) => {
+    if (!on(`${name}_IMAGE`.toUpperCase())) return { images: [], fold: 0 };
+    const image = imageOf(device(), floatTensor(name, shape));
+    const described = { name: `${name}_image`, label: name, shape, bytes: imageBytes(image), copied: true };
+    return { images: [described], fold: image.fold };
+  };
+  const [a, b, c] = [imageOrNot('a', aShape), imageOrNot('b', bShape), imageOrNot('c', [m, n])];
+  const subgroupParams = { zero: 0, a_fold: a.fold, b_fold: b.fold, c_fold: c.fold };
   const dispatch: DispatchDescription = {
     label: 'c',
     kernel,
     constants,
-    params: { m, n, k, accumulate, chunk: k, ...(TILE === undefined ? { zero: 0 } : {}) },
+    params: { m, n, k, accumulate, chunk: k, ...(TILE === undefined ? subgroupParams : {}) },
     workgroups: [Math.ceil(n / columns) + (on('ROW_SUMS') ? 1 : 0), Math.ceil(m / rows), 1],
     bindings: [
-      binding(`a${fours('A_VECTOR', on('A_TRANSPOSED'))}`, on('A_TRANSPOSED') ? [k, m] : [m, k], on('A_U8')),
-      binding(`b${fours('B_VECTOR', !on('B_TRANSPOSED'))}`, on('B_TRANSPOSED') ? [n, k] : [k, n], on('B_U8')),
+      ...(on('A_IMAGE') ? [] : [binding(aFours, aShape, on('A_U8'))]),
+      ...(on('B_IMAGE') ? [] : [binding(bFours, bShape, on('B_U8'))]),
       binding('bias_or_mask', on('MASK') ? [m, n] : [n]),
       binding('c', [m, n]),
-      binding('row_sums_or_transpose', on('TRANSPOSE') ? [n, m] : [m]),
+      binding('row_sums', [m]),
       binding('loss', [3]),
     ],
+    images: [...a.images, ...b.images, ...c.images],
   };
   return dispatch;
 }
 
-/** Sizes of about `near` that a variant may be given, as odd as it can take them: where it loads vectors, and k of a tail or of none. */
+/**
+ * Sizes of about `near` that a variant may be given, as odd as it can take them: where it loads vectors, and k of a tail or
+ * of none; and images of rows that need not be folded, or are as many as can be.
+ */
 function legalSizes(constants: ConstantValues, near: number): [number, number, number] {
-  const multiple = 4 * Math.ceil(near / 4);
-  const { DEPTH, K_TAIL, A_TRANSPOSED, B_TRANSPOSED, A_VECTOR, B_VECTOR, C_VECTOR } = constants;
-  const m = A_TRANSPOSED === true && A_VECTOR === true ? multiple : multiple + 1;
-  const n = C_VECTOR === true || (B_TRANSPOSED !== true && B_VECTOR === true) ? multiple : multiple + 1;
-  const even = (A_VECTOR === true && A_TRANSPOSED === false) || (B_VECTOR === true && B_TRANSPOSED === true);
-  if (K_TAIL === false) return [m, n, Number(DEPTH) * Math.ceil(near / Number(DEPTH))];
-  return [m, n, even ? 8 * Math.ceil(near / 8) + 2 : multiple + 3];
+  const upTo = (multiple: number) => multiple * Math.ceil(near / multiple);
+  const on = (name: string) => constants[name] === true;
+  const { DEPTH, RUN } = constants as { DEPTH: number; RUN: number };
+  const aFours = on('A_TRANSPOSED') && on('A_VECTOR');
+  const bFours = on('C_VECTOR') || (!on('B_TRANSPOSED') && on('B_VECTOR'));
+  let m = aFours ? upTo(4) : upTo(4) + 1;
+  let n = bFours ? upTo(4) : upTo(4) + 1;
+  const even = (!on('A_TRANSPOSED') && on('A_VECTOR')) || (on('B_TRANSPOSED') && on('B_VECTOR'));
+  const tail = even || RUN === 4 ? upTo(8) + RUN : upTo(4) + 3;
+  let k = constants.K_TAIL === false ? upTo(DEPTH) : tail;
+  const most = 16; // rows side by side in an image of four columns
+  if (on('C_IMAGE') || (on('A_IMAGE') && !on('A_TRANSPOSED'))) m = upTo(most);
+  if (on('B_IMAGE') && on('B_TRANSPOSED')) n = upTo(most);
+  const isAlongK = (on('A_IMAGE') && on('A_TRANSPOSED')) || (on('B_IMAGE') && !on('B_TRANSPOSED'));
+  if (isAlongK && constants.K_TAIL === false) k = upTo(most);
+  // Where k has a tail, rows of 64 columns, which are not folded.
+  if (on('A_IMAGE') && on('A_TRANSPOSED') && on('K_TAIL')) m = upTo(64);
+  if (on('B_IMAGE') && !on('B_TRANSPOSED') && on('K_TAIL')) n = upTo(64);
+  return [m, n, k];
 }
 
 async function expectRight(dispatch: DispatchDescription): Promise<CheckResult> {

@@ -2,7 +2,7 @@
 // gradients of all sizes; and what an optimizer refuses.
 
 import { describe, expect, it } from 'vitest';
-import { type Plan, record } from '../../src/gpu/plan.ts';
+import { beginCommands, endCommands, type Plan, record } from '../../src/gpu/plan.ts';
 import { read } from '../../src/gpu/readback.ts';
 import { alignment, type Storage, type Tensor, view } from '../../src/gpu/tensor.ts';
 import { bufferUsage } from '../../src/gpu/usage.ts';
@@ -76,11 +76,9 @@ async function stepper(optimizer: Optimizer, start: readonly number[]) {
   let done = 0;
   return {
     async until(step: number) {
-      const encoder = device().gpu.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      while (done < step) plan.encode(pass, done++);
-      pass.end();
-      device().gpu.queue.submit([encoder.finish()]);
+      const commands = beginCommands(device(), 'steps');
+      while (done < step) plan.encode(commands, done++);
+      device().gpu.queue.submit([endCommands(commands)]);
       const found = [['value', value] as const, ['losses', losses] as const, ...kept];
       const arrays = await Promise.all(
         found.map(async ([name, tensor]) => [name, new Float32Array(await read(device(), tensor))] as const),

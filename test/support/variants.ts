@@ -37,7 +37,13 @@ const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, nu
   matmul: allMatmulVariants.filter(({ core }) => core === 'tile').map(({ constants }) => constants),
   matmul_subgroup: allMatmulVariants
     .filter(({ core }) => core === 'subgroup')
-    .map(({ lanes, constants }) => ({ LANES: lanes, ...constants })),
+    .flatMap(({ lanes, constants }) =>
+      ((constants.DEPTH as number) % 4 === 0 ? [2, 4] : [2]).map((RUN) => ({
+        LANES: lanes,
+        ...constants,
+        RUN,
+      })),
+    ),
   pointwise_loss: Object.values(pointwiseKinds).map((KIND) => ({ KIND })),
 };
 
@@ -51,16 +57,41 @@ const rules: readonly { readonly reason: string; forbids(values: ConstantValues)
     forbids: (v) => isProduct(v) && v.BIAS === true && v.MASK === true,
   },
   {
-    reason: 'pairs of A along k come with one load only when k is even, and then two steps leave no tail',
-    forbids: (v) => v.DEPTH === 2 && v.A_VECTOR === true && v.A_TRANSPOSED === false && v.K_TAIL === true,
+    reason: 'runs come with one load only when k is a multiple of them, and then as many steps leave no tail',
+    forbids: (v) => v.DEPTH === v.RUN && v.A_VECTOR === true && v.A_TRANSPOSED === false && v.K_TAIL === true,
   },
   {
-    reason: 'likewise pairs of Bᵀ',
-    forbids: (v) => v.DEPTH === 2 && v.B_VECTOR === true && v.B_TRANSPOSED === true && v.K_TAIL === true,
+    reason: 'likewise runs of Bᵀ',
+    forbids: (v) => v.DEPTH === v.RUN && v.B_VECTOR === true && v.B_TRANSPOSED === true && v.K_TAIL === true,
+  },
+  {
+    reason:
+      'runs of four are taken where k is a multiple of four, and then lie so that they come with one load',
+    forbids: (v) =>
+      v.RUN === 4 &&
+      ((v.DEPTH === 4 && v.K_TAIL === true) ||
+        (v.A_TRANSPOSED === false && v.A_VECTOR === false) ||
+        (v.B_TRANSPOSED === true && v.B_VECTOR === false)),
+  },
+  {
+    reason: 'an image of A has texels of four columns, of floats',
+    forbids: (v) =>
+      v.A_IMAGE === true &&
+      (v.A_VECTOR === false || v.A_U8 === true || (v.A_TRANSPOSED === false && v.RUN === 2)),
+  },
+  {
+    reason: 'likewise one of B',
+    forbids: (v) =>
+      v.B_IMAGE === true &&
+      (v.B_VECTOR === false || v.B_U8 === true || (v.B_TRANSPOSED === true && v.RUN === 2)),
   },
   {
     reason: 'rows are summed of a transposed A, as the gradient of a bias needs it',
     forbids: (v) => v.ROW_SUMS === true && v.A_TRANSPOSED === false,
+  },
+  {
+    reason: 'an image of C is of parameters, in fours',
+    forbids: (v) => v.C_IMAGE === true && (v.SGD === false || v.C_VECTOR === false),
   },
   {
     reason: 'of the pointwise losses, BCE alone has weights',
@@ -69,17 +100,6 @@ const rules: readonly { readonly reason: string; forbids(values: ConstantValues)
   {
     reason: 'an SGD step takes the product as it is',
     forbids: (v) => isProduct(v) && v.SGD === true && (v.BIAS === true || v.RELU === true || v.MASK === true),
-  },
-  {
-    reason: 'the sums of rows and the transpose share a binding; nobody has use for a transposed parameter',
-    forbids: (v) => isProduct(v) && v.TRANSPOSE === true && (v.ROW_SUMS === true || v.SGD === true),
-  },
-  {
-    reason: 'of products, only the gradient by an input of floats is stored transposed, too',
-    forbids: (v) =>
-      isProduct(v) &&
-      v.TRANSPOSE === true &&
-      [v.BIAS, v.RELU, v.A_U8, v.B_U8, v.B_TRANSPOSED].some((constant) => constant === true),
   },
   {
     reason: 'a B that is not transposed and C have rows of the same length',

@@ -33,7 +33,7 @@ const cases = [
   { sizes: [28, 17, 9, 10], rows: 5, batchSize: 8 },
   { sizes: [64, 33, 31, 8, 10], rows: 64, batchSize: 64 },
   { sizes: [12, 129, 10], rows: 32, batchSize: 64 },
-  { sizes: [8, 512, 512, 7], rows: 5, batchSize: 8 }, // the gradient between the wide ones is stored transposed, too
+  { sizes: [8, 512, 512, 7], rows: 5, batchSize: 8 }, // wide enough for products to read images
 ];
 
 describe.each(['f32', 'u8'] as const)('%s input', (dtype) => {
@@ -123,7 +123,7 @@ describe.each(['f32', 'u8'] as const)('%s input', (dtype) => {
   );
 });
 
-it('knows when a layer in between has made another gradient of what was stored transposed', async () => {
+it('multiplies the gradient that a layer in between has made, not the one before it', async () => {
   /** Twice its input. It hands on whatever else comes with a value or a gradient. */
   const twice: nn.Layer<never, never> = {
     kind: 'twice',
