@@ -57,9 +57,9 @@ const B_U8 = false;
 const A_VECTOR = false; // elements lie so that RUN along k, or four along m, come with one load
 const B_VECTOR = false; // likewise RUN along k, or four along n
 const C_VECTOR = false; // likewise four along n of C, its mask and the bias
-const A_IMAGE = false;  // with A_VECTOR; along k with RUN = 4 only
+const A_IMAGE = false;  // with A_VECTOR and RUN = 4
 const B_IMAGE = false;
-const C_IMAGE = false;  // with C_VECTOR and SGD
+const C_IMAGE = false;  // with C_VECTOR, RUN = 4 and SGD
 const K_TAIL = true;    // k is no multiple of DEPTH
 const BIAS = false;
 const RELU = false;

@@ -176,7 +176,8 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     [Math.ceil(n / columns) + (rowSums === undefined ? 0 : 1), Math.ceil(m / rows), parts] as const;
 
   const { device } = recorder;
-  const { images = prefersImages(device) } = options;
+  // Runs of four along k are a part of it: other variants, and other k, read no images.
+  const images = k % 4 === 0 && (options.images ?? prefersImages(device));
   const isImage = (side: 'a' | 'b') => images && canBeImage(device, options[side]);
   const shape = { m, n, k: Math.min(k, chunk), parts, aImage: isImage('a'), bImage: isImage('b') };
   const choose = (): MatmulVariant => {
@@ -204,7 +205,7 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
   const bind = (side: 'a' | 'b', alongK: boolean, others: number) => {
     const isVector = alongK ? k % run === 0 : others % 4 === 0;
     const isFours = isVector && (!alongK || run === 4);
-    if (isFours && isImage(side))
+    if (isFours && run === 4 && isImage(side))
       return {
         isVector,
         images: { [`${side}_image` as const]: options[side] },
@@ -215,7 +216,7 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
   const left = bind('a', !aTransposed, m);
   const right = bind('b', bTransposed, n);
   // A step's parameters were read by the way forward, and have not been written since.
-  const isBefore = sgd !== undefined && images && recorder.hasImage(c);
+  const isBefore = sgd !== undefined && run === 4 && images && recorder.hasImage(c);
   recorder.dispatch(subgroupKernel, {
     label,
     bindings: {

@@ -74,16 +74,20 @@ const rules: readonly { readonly reason: string; forbids(values: ConstantValues)
         (v.B_TRANSPOSED === true && v.B_VECTOR === false)),
   },
   {
+    reason: 'where a run could be of four and is of two, k is no multiple of four, and leaves a tail',
+    forbids: (v) => v.RUN === 2 && (v.DEPTH as number) >= 4 && v.K_TAIL === false,
+  },
+  {
+    reason: 'images are read beside runs of four',
+    forbids: (v) => v.RUN === 2 && (v.A_IMAGE === true || v.B_IMAGE === true || v.C_IMAGE === true),
+  },
+  {
     reason: 'an image of A has texels of four columns, of floats',
-    forbids: (v) =>
-      v.A_IMAGE === true &&
-      (v.A_VECTOR === false || v.A_U8 === true || (v.A_TRANSPOSED === false && v.RUN === 2)),
+    forbids: (v) => v.A_IMAGE === true && (v.A_VECTOR === false || v.A_U8 === true),
   },
   {
     reason: 'likewise one of B',
-    forbids: (v) =>
-      v.B_IMAGE === true &&
-      (v.B_VECTOR === false || v.B_U8 === true || (v.B_TRANSPOSED === true && v.RUN === 2)),
+    forbids: (v) => v.B_IMAGE === true && (v.B_VECTOR === false || v.B_U8 === true),
   },
   {
     reason: 'rows are summed of a transposed A, as the gradient of a bias needs it',
@@ -192,12 +196,16 @@ export function coveringVariants(
   );
   const missing = new Uint8Array(numbers.size).fill(1);
   const covering: ConstantValues[] = [];
+  // What a variant would add never grows: where it was not enough before, it is not looked at again.
+  const gains = new Int32Array(combinations.length).fill(picks.length);
   for (let left = numbers.size; left > 0; ) {
     let best = 0;
     let most = 0;
     combinations.forEach((numbersOfOne, i) => {
+      if ((gains[i] as number) <= most) return;
       let gain = 0;
       for (const number of numbersOfOne) gain += missing[number] as number;
+      gains[i] = gain;
       if (gain > most) [best, most] = [i, gain];
     });
     for (const number of combinations[best] as Int32Array) missing[number] = 0;
