@@ -128,17 +128,9 @@ fn b_run(i: u32) -> vec4f {
   return bitcast<vec2f>(b[i >> 1u]).xyxy;
 }
 
-// Four elements of A's image, from column 4·quad of so many quads.
-fn a_texel(row: u32, quad: u32, quads: u32) -> vec4f {
-  return textureLoad(a_image, vec2u((row & ((1u << params.a_fold) - 1u)) * quads + quad, row >> params.a_fold));
-}
-
-fn b_texel(row: u32, quad: u32, quads: u32) -> vec4f {
-  return textureLoad(b_image, vec2u((row & ((1u << params.b_fold) - 1u)) * quads + quad, row >> params.b_fold));
-}
-
-fn c_texel(row: u32, quad: u32, quads: u32) -> vec4f {
-  return textureLoad(c_image, vec2u((row & ((1u << params.c_fold) - 1u)) * quads + quad, row >> params.c_fold));
+// Where an image has the four columns from `column` on, a multiple of four, of so many.
+fn texel(row: u32, column: u32, columns: u32, fold: u32) -> vec2u {
+  return vec2u((row & ((1u << fold) - 1u)) * (columns >> 2u) + (column >> 2u), row >> fold);
 }
 
 // k, or the last one from which `count` elements can be loaded.
@@ -159,7 +151,7 @@ fn zero_past_k(run: vec4f, k: u32) -> vec4f {
 fn a_along_k(row: u32, k: u32) -> vec4f {
   let inside = min(row, params.m - 1u);
   if (A_IMAGE) {
-    return zero_past_k(a_texel(inside, within_k(k, RUN) >> 2u, params.k >> 2u), k);
+    return zero_past_k(textureLoad(a_image, texel(inside, within_k(k, RUN), params.k, params.a_fold)), k);
   }
   let start = inside * params.k;
   if (A_VECTOR) {
@@ -179,7 +171,7 @@ fn a_along_m(k: u32, row: u32) -> vec4f {
   let start = inside * params.m;
   var four: vec4f;
   if (A_IMAGE) {
-    four = a_texel(inside, min(row, params.m - 4u) >> 2u, params.m >> 2u);
+    four = textureLoad(a_image, texel(inside, min(row, params.m - 4u), params.m, params.a_fold));
   } else if (A_VECTOR) {
     four = a_four(start + min(row, params.m - 4u));
   } else {
@@ -197,7 +189,7 @@ fn a_along_m(k: u32, row: u32) -> vec4f {
 fn b_along_k(column: u32, k: u32) -> vec4f {
   let inside = min(column, params.n - 1u);
   if (B_IMAGE) {
-    return zero_past_k(b_texel(inside, within_k(k, RUN) >> 2u, params.k >> 2u), k);
+    return zero_past_k(textureLoad(b_image, texel(inside, within_k(k, RUN), params.k, params.b_fold)), k);
   }
   let start = inside * params.k;
   if (B_VECTOR) {
@@ -217,7 +209,7 @@ fn b_along_n(k: u32, column: u32) -> vec4f {
   let start = inside * params.n;
   var four: vec4f;
   if (B_IMAGE) {
-    four = b_texel(inside, min(column, params.n - 4u) >> 2u, params.n >> 2u);
+    four = textureLoad(b_image, texel(inside, min(column, params.n - 4u), params.n, params.b_fold));
   } else if (B_VECTOR) {
     four = b_four(start + min(column, params.n - 4u));
   } else {
@@ -305,7 +297,7 @@ fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> vec4<bool> {
     if (SGD) {
       var before: vec4f;
       if (C_IMAGE) {
-        before = c_texel(row, column >> 2u, params.n >> 2u);
+        before = textureLoad(c_image, texel(row, column, params.n, params.c_fold));
       } else {
         before = c_four(i);
       }

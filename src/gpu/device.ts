@@ -132,7 +132,7 @@ export async function openAdapter(adapter: GPUAdapter): Promise<Device> {
 }
 
 function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
-  const live = new Map<Storage, number>();
+  const live = new Map<Storage | Image, number>();
   let bytes = 0;
   let destroyed = false;
   let failure: HeddleError | undefined;
@@ -187,13 +187,14 @@ function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
         size: [...textureSize(image)],
         usage: textureUsage.storageBinding | textureUsage.copyDst,
       });
+      live.set(image, imageBytes(image));
       bytes += imageBytes(image);
     },
     releaseImage(image) {
-      if (image.texture === undefined) return;
-      image.texture.destroy();
+      image.texture?.destroy();
       image.texture = undefined;
-      if (!destroyed) bytes -= imageBytes(image);
+      bytes -= live.get(image) ?? 0;
+      live.delete(image);
     },
     check() {
       if (failure !== undefined) throw failure;

@@ -4,8 +4,9 @@
 
 import { awaitGpu } from '#platform';
 import { HeddleError } from '../errors.ts';
+import { beginCommands, type Commands, endCommands, endPass, passOf } from './commands.ts';
 import type { Device } from './device.ts';
-import { copyToImage, type Image, imageBytes, imageOf } from './image.ts';
+import { type Copy, createImages, encoderOf, type Image, imageBytes } from './image.ts';
 import {
   type ConstantValues,
   compile,
@@ -90,32 +91,6 @@ export interface DispatchDescription {
   }[];
 }
 
-/** Commands in the making: plans begin compute passes where there is none, and end them for what passes cannot do. */
-export interface Commands {
-  readonly label: string;
-  readonly encoder: GPUCommandEncoder;
-  pass: GPUComputePassEncoder | undefined;
-}
-
-/** New commands for the device. */
-export const beginCommands = (device: Device, label: string): Commands => ({
-  label,
-  encoder: device.gpu.createCommandEncoder({ label }),
-  pass: undefined,
-});
-
-/** Ends the pass that is under way, if there is one. */
-export function endPass(commands: Commands): void {
-  commands.pass?.end();
-  commands.pass = undefined;
-}
-
-/** Ends commands; what is to be submitted. */
-export function endCommands(commands: Commands): GPUCommandBuffer {
-  endPass(commands);
-  return commands.encoder.finish();
-}
-
 /** Recorded work, ready to be encoded as often as wanted. */
 export interface Plan {
   readonly label: string;
@@ -144,12 +119,6 @@ export function foldGrid(workgroups: number): readonly [number, number, number] 
   return [Math.ceil(workgroups / y), y, 1];
 }
 
-/** A copy of a tensor into an image. */
-interface Copy {
-  readonly tensor: Tensor;
-  readonly image: Image;
-}
-
 interface Recorded {
   readonly kernel: KernelSpec;
   readonly label: string;
@@ -172,33 +141,13 @@ interface Recording {
   readonly dispatches: readonly Recorded[];
 }
 
-/** Whether two tensors share bytes; of a ring, all slots count. */
-function overlap(a: Tensor, b: Tensor): boolean {
-  if (a.storage !== b.storage) return false;
-  if (a.slotStride > 0 || b.slotStride > 0) return true;
-  return a.offset < b.offset + tensorBytes(b) && b.offset < a.offset + tensorBytes(a);
-}
-
 function recordWork(device: Device, label: string, work: (recorder: Recorder) => void): Recording {
   const owned: Storage[] = [];
   const contents = new Map<Storage, Float32Array<ArrayBuffer>>();
   const dispatches: Recorded[] = [];
-  /** One of a tensor, however often it is copied; `fresh` while it holds what the tensor does. */
-  const images: (Copy & { fresh: boolean })[] = [];
+  const images = createImages(device);
   /** What is bound where a variant reads no image. */
   const spare: Image = { label: unusedLabel, shape: [1, 4], fold: 0, texture: undefined };
-  const imageSoFar = (wanted: Tensor) =>
-    images.find(
-      ({ tensor: { storage, offset, shape } }) =>
-        storage === wanted.storage && offset === wanted.offset && shape.join() === wanted.shape.join(),
-    );
-  const imageFor = (wanted: Tensor) => {
-    const found = imageSoFar(wanted);
-    if (found !== undefined) return found;
-    const made = { tensor: wanted, image: imageOf(device, wanted), fresh: false };
-    images.push(made);
-    return made;
-  };
   const tensor = (name: string, shape: readonly number[], dtype: DType = 'f32'): Tensor => {
     const bytes = elementCount(shape) * bytesPerElement[dtype];
     const storage: Storage = { label: name, bytes, buffer: undefined };
@@ -213,7 +162,7 @@ function recordWork(device: Device, label: string, work: (recorder: Recorder) =>
       contents.set(made.storage, Float32Array.from(data));
       return made;
     },
-    hasImage: (wanted) => imageSoFar(wanted)?.fresh === true,
+    hasImage: images.has,
     // One each time: what may be written must not be bound twice. Large enough for a step record.
     unused: () => tensor(unusedLabel, [8]),
 
@@ -235,10 +184,9 @@ function recordWork(device: Device, label: string, work: (recorder: Recorder) =>
       const bound = Object.keys(kernel.images).map((name) => {
         const wanted = read[name];
         if (wanted === undefined) return [name, spare] as const;
-        const entry = imageFor(wanted);
-        if (!entry.fresh) copies.push(entry);
-        entry.fresh = true;
-        return [name, entry.image] as const;
+        const { image, copy } = images.of(wanted);
+        if (copy) copies.push({ tensor: wanted, image });
+        return [name, image] as const;
       });
       dispatches.push({
         kernel,
@@ -249,14 +197,12 @@ function recordWork(device: Device, label: string, work: (recorder: Recorder) =>
         images: Object.fromEntries(bound),
       });
       for (const [name, { type }] of Object.entries<{ type: GPUBufferBindingType }>(kernel.bindings)) {
-        if (type !== 'storage') continue;
-        for (const entry of images) if (overlap(entry.tensor, bindings[name] as Tensor)) entry.fresh = false;
+        if (type === 'storage') images.written(bindings[name] as Tensor);
       }
     },
   });
   const isSpared = dispatches.some((dispatch) => Object.values(dispatch.images).includes(spare));
-  const all = [...images.map(({ image }) => image), ...(isSpared ? [spare] : [])];
-  return { label, owned, images: all, contents, dispatches };
+  return { label, owned, images: [...images.all(), ...(isSpared ? [spare] : [])], contents, dispatches };
 }
 
 /** Refuses, before anything is allocated, what the adapter cannot hold. */
@@ -288,7 +234,8 @@ interface Replayed {
   readonly pipeline: GPUComputePipeline;
   readonly group: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
-  readonly copies: readonly Copy[];
+  /** Encodes the copies that come first. */
+  readonly copies: readonly ReturnType<typeof encoderOf>[];
   /** Dynamic offsets by slot; empty when nothing moves. */
   readonly offsets: readonly (readonly number[])[];
 }
@@ -332,7 +279,8 @@ function prepare(
       : Array.from({ length: slots }, (_, slot) =>
           moving.map((name) => slot * (bindings[name] as Tensor).slotStride),
         );
-  const { workgroups, copies } = dispatch;
+  const { workgroups } = dispatch;
+  const copies = dispatch.copies.map(encoderOf);
   return { pipeline: pipeline.pipeline, group, workgroups, copies, offsets };
 }
 
@@ -391,9 +339,8 @@ function build(device: Device, recording: Recording, pipelines: readonly Pipelin
   const encodeOne = (commands: Commands, slot: number, index: number) => {
     const { pipeline, group, workgroups, copies, offsets } = replayed[index] as Replayed;
     if (copies.length > 0) endPass(commands);
-    for (const { tensor, image } of copies) copyToImage(commands.encoder, tensor, slot, image);
-    commands.pass ??= commands.encoder.beginComputePass({ label: commands.label });
-    const { pass } = commands;
+    for (const copy of copies) copy(commands.encoder, slot);
+    const pass = passOf(commands);
     pass.setPipeline(pipeline);
     const moved = offsets[slot];
     if (moved === undefined) pass.setBindGroup(0, group);

@@ -3,8 +3,9 @@
 // Allocates, and waits for each replay; not for the steady step.
 
 import { HeddleError } from '../errors.ts';
+import { beginCommands, endCommands, endPass } from './commands.ts';
 import type { Device } from './device.ts';
-import { beginCommands, endCommands, endPass, type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { readAll } from './readback.ts';
 import type { Storage } from './tensor.ts';
 import { bufferUsage } from './usage.ts';

@@ -4,8 +4,9 @@
 // After warm-up it creates no buffer, bind group or pipeline. Knows nothing of what a step computes.
 
 import { restFromGpu } from '#platform';
+import { beginCommands, endCommands, endPass } from './commands.ts';
 import type { Device } from './device.ts';
-import { beginCommands, endCommands, endPass, type Plan } from './plan.ts';
+import type { Plan } from './plan.ts';
 import { readMapped } from './readback.ts';
 import type { Storage, Tensor } from './tensor.ts';
 import { beginSpan } from './trace.ts';

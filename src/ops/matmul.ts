@@ -201,17 +201,19 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
   const lanes = device.info.subgroupSize;
   const { ROWS, QUADS, DEPTH } = constants as Record<'ROWS' | 'QUADS' | 'DEPTH', number>;
   const run = DEPTH % 4 === 0 && k % 4 === 0 ? 4 : 2;
-  /** How an operand is bound: as an image, in fours or word by word. */
+  /** How an operand is bound: as an image, in fours or in pairs. */
   const bind = (side: 'a' | 'b', alongK: boolean, others: number) => {
     const isVector = alongK ? k % run === 0 : others % 4 === 0;
-    const isFours = isVector && (!alongK || run === 4);
-    if (isFours && run === 4 && isImage(side))
-      return {
-        isVector,
-        images: { [`${side}_image` as const]: options[side] },
-        fold: imageOf(device, options[side]).fold,
-      };
-    return { isVector, bindings: { [isFours ? (`${side}_fours` as const) : side]: options[side] }, fold: 0 };
+    const tensor = options[side];
+    const asImage = run === 4 && isImage(side);
+    const asFours = !asImage && isVector && (!alongK || run === 4);
+    return {
+      isVector,
+      asImage,
+      fold: asImage ? imageOf(device, tensor).fold : 0,
+      tensor: asImage || asFours ? recorder.unused() : tensor,
+      fours: asFours ? tensor : recorder.unused(),
+    };
   };
   const left = bind('a', !aTransposed, m);
   const right = bind('b', bTransposed, n);
@@ -221,14 +223,16 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
     label,
     bindings: {
       ...bindings,
-      a: recorder.unused(),
-      b: recorder.unused(),
-      a_fours: recorder.unused(),
-      b_fours: recorder.unused(),
-      ...left.bindings,
-      ...right.bindings,
+      a: left.tensor,
+      a_fours: left.fours,
+      b: right.tensor,
+      b_fours: right.fours,
     },
-    images: { ...left.images, ...right.images, ...(isBefore ? { c_image: c } : {}) },
+    images: {
+      ...(left.asImage ? { a_image: a } : {}),
+      ...(right.asImage ? { b_image: b } : {}),
+      ...(isBefore ? { c_image: c } : {}),
+    },
     params: {
       ...params,
       zero: 0,
@@ -244,8 +248,8 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
       A_VECTOR: left.isVector,
       B_VECTOR: right.isVector,
       C_IMAGE: isBefore,
-      A_IMAGE: left.images !== undefined,
-      B_IMAGE: right.images !== undefined,
+      A_IMAGE: left.asImage,
+      B_IMAGE: right.asImage,
       C_VECTOR: n % 4 === 0,
       K_TAIL: k % DEPTH !== 0,
     },

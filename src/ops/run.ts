@@ -3,8 +3,9 @@
 // outside its ranges is found out on any driver, whatever that makes of an access beyond a binding.
 
 import { HeddleError } from '../errors.ts';
+import { beginCommands, endCommands } from '../gpu/commands.ts';
 import type { Device } from '../gpu/device.ts';
-import { beginCommands, endCommands, type Recorder, record } from '../gpu/plan.ts';
+import { type Recorder, record } from '../gpu/plan.ts';
 import { readAll } from '../gpu/readback.ts';
 import {
   alignment,

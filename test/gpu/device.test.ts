@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { HeddleError } from '../../src/errors.ts';
+import { beginCommands } from '../../src/gpu/commands.ts';
 import { openDevice } from '../../src/gpu/device.ts';
-import { beginCommands, foldGrid, record } from '../../src/gpu/plan.ts';
+import { foldGrid, record } from '../../src/gpu/plan.ts';
 import { read } from '../../src/gpu/readback.ts';
 import { type Storage, view } from '../../src/gpu/tensor.ts';
 import { relu } from '../../src/ops/relu.ts';

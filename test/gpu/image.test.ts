@@ -1,22 +1,17 @@
 // Images: what fits one, how its rows lie, and that kernels read in it what the tensor holds when they run.
 
 import { expect, it } from 'vitest';
+import { beginCommands, endCommands } from '../../src/gpu/commands.ts';
 import { canBeImage, imageBytes, imageOf, textureSize } from '../../src/gpu/image.ts';
 import type { KernelSpec } from '../../src/gpu/kernel.ts';
-import {
-  beginCommands,
-  describe as describeWork,
-  endCommands,
-  type Recorder,
-  record,
-} from '../../src/gpu/plan.ts';
+import { describe as describeWork, type Recorder, record } from '../../src/gpu/plan.ts';
 import { read } from '../../src/gpu/readback.ts';
 import { type DType, type Tensor, view } from '../../src/gpu/tensor.ts';
 import { bufferUsage } from '../../src/gpu/usage.ts';
 import { defineKernel } from '../../src/ops/define_kernel.ts';
 import { relu } from '../../src/ops/relu.ts';
 import { run } from '../../src/ops/run.ts';
-import { f32, floats } from '../support/data.ts';
+import { f32, floats, unallocated } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
 
 const device = useDevice();
@@ -65,10 +60,7 @@ function readBack(recorder: Recorder, label: string, x: Tensor): Tensor {
   return y;
 }
 
-function tensor(shape: readonly number[], dtype: DType = 'f32'): Tensor {
-  const bytes = shape.reduce((a, b) => a * b, 4);
-  return view({ label: 'x', bytes, buffer: undefined }, 'x', shape, { dtype });
-}
+const tensor = (shape: readonly number[], dtype: DType = 'f32') => unallocated('x', shape, dtype);
 
 it.each([
   [[64, 512], 0, [132, 64]],

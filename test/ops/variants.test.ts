@@ -5,19 +5,14 @@ import { describe, expect, it } from 'vitest';
 import { imageBytes, imageOf } from '../../src/gpu/image.ts';
 import type { ConstantValues } from '../../src/gpu/kernel.ts';
 import type { DispatchDescription } from '../../src/gpu/plan.ts';
-import { type Tensor, view } from '../../src/gpu/tensor.ts';
 import { type CheckResult, checkDispatch } from '../../src/ops/check.ts';
 import { matmul, matmulSubgroup } from '../../src/ops/kernels.generated.ts';
 import { matmulCores } from '../../src/ops/matmul_variants.ts';
+import { unallocated } from '../support/data.ts';
 import { useDevice } from '../support/device.ts';
 import { coveringVariants } from '../support/variants.ts';
 
 const device = useDevice();
-
-function floatTensor(label: string, shape: readonly number[]): Tensor {
-  const bytes = shape.reduce((x, y) => x * y, 4);
-  return view({ label, bytes, buffer: undefined }, label, shape);
-}
 
 /** A matmul by one kernel variant, as a launcher would record it. */
 function matmulDispatch(
@@ -42,7 +37,7 @@ function matmulDispatch(
   const bFours = on('B_VECTOR') && (!on('B_TRANSPOSED') || isRun4) ? 'b_fours' : 'b';
   const imageOrNot = (name: 'a' | 'b' | 'c', shape: number[]) => {
     if (!on(`${name}_IMAGE`.toUpperCase())) return { images: [], fold: 0 };
-    const image = imageOf(device(), floatTensor(name, shape));
+    const image = imageOf(device(), unallocated(name, shape));
     const described = { name: `${name}_image`, label: name, shape, bytes: imageBytes(image), copied: true };
     return { images: [described], fold: image.fold };
   };

@@ -2,7 +2,8 @@
 // gradients of all sizes; and what an optimizer refuses.
 
 import { describe, expect, it } from 'vitest';
-import { beginCommands, endCommands, type Plan, record } from '../../src/gpu/plan.ts';
+import { beginCommands, endCommands } from '../../src/gpu/commands.ts';
+import { type Plan, record } from '../../src/gpu/plan.ts';
 import { read } from '../../src/gpu/readback.ts';
 import { alignment, type Storage, type Tensor, view } from '../../src/gpu/tensor.ts';
 import { bufferUsage } from '../../src/gpu/usage.ts';

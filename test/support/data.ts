@@ -1,6 +1,7 @@
 // Seeded test data, the sizes that tests go over, and shorthands for what `run` takes.
 
 import type { DispatchDescription } from '../../src/gpu/plan.ts';
+import { bytesPerElement, type DType, type Tensor, view } from '../../src/gpu/tensor.ts';
 import type { HostTensor } from '../../src/ops/run.ts';
 import { createGenerator } from '../../src/random/generator.ts';
 
@@ -46,6 +47,12 @@ export function triples(sizes: readonly number[]): [number, number, number][] {
   return sizes.flatMap((a, i) =>
     sizes.map((b, j): [number, number, number] => [a, b, sizes[(i + j) % sizes.length] as number]),
   );
+}
+
+/** A tensor of which nothing but the shape matters. */
+export function unallocated(label: string, shape: readonly number[], dtype: DType = 'f32'): Tensor {
+  const bytes = shape.reduce((a, b) => a * b, bytesPerElement[dtype]);
+  return view({ label, bytes, buffer: undefined }, label, shape, { dtype });
 }
 
 /** A binding of float32 as a plan describes it, for dispatches that are checked without a plan. */
