@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseLines } from './event-log.ts';
 import { runFiles } from './run-folder.ts';
 import { readRunRecord } from './run-record.ts';
+import type { ChildEnd } from './sweep-children.ts';
 import type { PlannedRun } from './sweep-plan.ts';
 
 /** How a run of a sweep stands. `unfinished`: stopped in order, or not begun; it goes on when the sweep does. */
@@ -87,6 +88,17 @@ export function resultOf(
   const run = join(out, name);
   const reached = reachedIn(readText(join(run, runFiles.events)));
   return { type: 'run', run, options, seed, status, ...reached, ...(error !== undefined && { error }) };
+}
+
+/**
+ * The result of a run whose process has ended. Once run.json says `done` it is, whatever became of the process: a signal
+ * may reach it in its last moments, when it listens no more.
+ */
+export function endedResult(out: string, run: PlannedRun, { code, said }: ChildEnd): RunResult {
+  if (recordedStatus(join(out, run.name)) === 'done') return resultOf(out, run, 'done');
+  if (code === 0) return resultOf(out, run, 'unfinished');
+  const why = said.replace(/^heddle train: /, '') || `exit code ${code}`;
+  return resultOf(out, run, code === 5 ? 'diverged' : 'failed', why);
 }
 
 /** The results that were kept in files, by the names of the runs' folders. */

@@ -12,10 +12,10 @@ import { type ChildEnd, inParallel, runChild } from './sweep-children.ts';
 import { openSweepFolder, readSweepFolder, type SweepFolder } from './sweep-folder.ts';
 import { type PlannedRun, runsOf, type SweepPlan, share, sweepName } from './sweep-plan.ts';
 import {
+  endedResult,
   isSettled,
   type RunResult,
   recordedStatus,
-  resultOf,
   standingResult,
   summaries,
   tally,
@@ -220,7 +220,7 @@ async function sweep(options: SweepOptions, train: readonly string[], session: S
       const end = await runOne(folder.path, run, session, (news) => progress.epoch(name, news));
       if (watch.signal.aborted && recordedStatus(`${folder.path}/${name}`) !== 'done')
         return progress.drop(name);
-      const result = resultFrom(folder.path, run, end);
+      const result = endedResult(folder.path, run, end);
       keep([[name, result]]);
       progress.end(name, result);
       if (end.code === noAdapter) gone.abort();
@@ -256,17 +256,4 @@ function runOne(
     name: () => (watch.reason?.name === 'SIGINT' ? 'SIGINT' : 'SIGTERM') as NodeJS.Signals,
   };
   return runChild(['train', ...args, ...where], stop, onEpoch);
-}
-
-function resultFrom(out: string, run: PlannedRun, { code, said }: ChildEnd): RunResult {
-  if (code === 0) {
-    const done = recordedStatus(`${out}/${run.name}`) === 'done';
-    return resultOf(out, run, done ? 'done' : 'unfinished');
-  }
-  return resultOf(
-    out,
-    run,
-    code === 5 ? 'diverged' : 'failed',
-    said.replace(/^heddle train: /, '') || `exit code ${code}`,
-  );
 }

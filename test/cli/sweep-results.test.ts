@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { PlannedRun } from '../../src/cli/sweep-plan.ts';
 import {
+  endedResult,
   keptResults,
   type RunResult,
   type RunStatus,
@@ -55,6 +56,31 @@ const result = (status: RunStatus, accuracy: number | null, loss: number | null,
   ...more,
 });
 
+function recordRun(out: string, run: PlannedRun, status: string) {
+  const options = { dataset: 'synthetic', batchSize: 64, hidden: [8] };
+  mkdirSync(join(out, run.name), { recursive: true });
+  writeFileSync(join(out, run.name, 'run.json'), JSON.stringify({ status, options }));
+}
+
+test('a run has ended as its process did, and is done once its folder says so', () => {
+  const out = temporaryFolder();
+  const run = planned(1, 0);
+  const ended = (code: number | null, said = '') => {
+    const { status, error } = endedResult(out, run, { code, said });
+    return { status, error };
+  };
+  recordRun(out, run, 'failed');
+  expect(ended(1, 'heddle train: --data: none')).toEqual({ status: 'failed', error: '--data: none' });
+  expect(ended(5, 'heddle train: not finite')).toEqual({ status: 'diverged', error: 'not finite' });
+  expect(ended(7)).toEqual({ status: 'failed', error: 'exit code 7' });
+  expect(ended(null, 'ended by SIGKILL')).toEqual({ status: 'failed', error: 'ended by SIGKILL' });
+  recordRun(out, run, 'interrupted');
+  expect(ended(0)).toEqual({ status: 'unfinished', error: undefined });
+  recordRun(out, run, 'done');
+  expect(ended(0)).toEqual({ status: 'done', error: undefined });
+  expect(ended(null, 'ended by SIGINT')).toEqual({ status: 'done', error: undefined });
+});
+
 test('a run stands as its folder says, and as was kept of how it fell', () => {
   const out = temporaryFolder();
   const run = planned(1, 0);
@@ -67,11 +93,7 @@ test('a run stands as its folder says, and as was kept of how it fell', () => {
   expect(standing(fallen('failed'))).toEqual({ status: 'failed', error: 'why' });
   expect(standing(fallen('diverged'))).toMatchObject({ status: 'unfinished' }); // somebody took its folder away
   mkdirSync(join(out, run.name));
-  const record = (status: string) =>
-    writeFileSync(
-      join(out, run.name, 'run.json'),
-      JSON.stringify({ status, options: { dataset: 'synthetic', batchSize: 64, hidden: [8] } }),
-    );
+  const record = (status: string) => recordRun(out, run, status);
   record('failed');
   expect(standing()).toMatchObject({ status: 'unfinished' });
   expect(standing(fallen('diverged'))).toEqual({ status: 'diverged', error: 'why' });
