@@ -84,16 +84,28 @@ fn finish_weight(i: u32, sum: vec4f) -> vec4<bool> {
   return not_finite(value);
 }
 
-// What `lane` holds. With four lanes a broadcast is the faster way; it wants a constant.
+// What `lane` holds. With 8 lanes lavapipe shuffles in one instruction, with 16 in a loop; a broadcast wants a constant.
 fn from_lane(value: f32, lane: u32) -> f32 {
-  if (LANES != 4u) {
+  if (LANES == 8u) {
     return subgroupShuffle(value, lane);
   }
-  switch (lane) {
+  switch (lane % LANES) {
     case 0u: { return subgroupBroadcast(value, 0u); }
     case 1u: { return subgroupBroadcast(value, 1u); }
     case 2u: { return subgroupBroadcast(value, 2u); }
-    default: { return subgroupBroadcast(value, 3u); }
+    case 3u: { return subgroupBroadcast(value, 3u); }
+    case 4u: { return subgroupBroadcast(value, 4u); }
+    case 5u: { return subgroupBroadcast(value, 5u); }
+    case 6u: { return subgroupBroadcast(value, 6u); }
+    case 7u: { return subgroupBroadcast(value, 7u); }
+    case 8u: { return subgroupBroadcast(value, 8u); }
+    case 9u: { return subgroupBroadcast(value, 9u); }
+    case 10u: { return subgroupBroadcast(value, 10u); }
+    case 11u: { return subgroupBroadcast(value, 11u); }
+    case 12u: { return subgroupBroadcast(value, 12u); }
+    case 13u: { return subgroupBroadcast(value, 13u); }
+    case 14u: { return subgroupBroadcast(value, 14u); }
+    default: { return subgroupBroadcast(value, 15u); }
   }
 }
 

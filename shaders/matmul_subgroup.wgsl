@@ -223,16 +223,28 @@ fn b_along_n(k: u32, column: u32) -> vec4f {
   return four;
 }
 
-// What `lane` holds. With four lanes a broadcast is the faster way; it wants a constant.
+// What `lane` holds. With 8 lanes lavapipe shuffles in one instruction, with 16 in a loop; a broadcast wants a constant.
 fn from_lane(x: f32, lane: u32) -> f32 {
-  if (LANES != 4u) {
+  if (LANES == 8u) {
     return subgroupShuffle(x, lane);
   }
-  switch (lane) {
+  switch (lane % LANES) {
     case 0u: { return subgroupBroadcast(x, 0u); }
     case 1u: { return subgroupBroadcast(x, 1u); }
     case 2u: { return subgroupBroadcast(x, 2u); }
-    default: { return subgroupBroadcast(x, 3u); }
+    case 3u: { return subgroupBroadcast(x, 3u); }
+    case 4u: { return subgroupBroadcast(x, 4u); }
+    case 5u: { return subgroupBroadcast(x, 5u); }
+    case 6u: { return subgroupBroadcast(x, 6u); }
+    case 7u: { return subgroupBroadcast(x, 7u); }
+    case 8u: { return subgroupBroadcast(x, 8u); }
+    case 9u: { return subgroupBroadcast(x, 9u); }
+    case 10u: { return subgroupBroadcast(x, 10u); }
+    case 11u: { return subgroupBroadcast(x, 11u); }
+    case 12u: { return subgroupBroadcast(x, 12u); }
+    case 13u: { return subgroupBroadcast(x, 13u); }
+    case 14u: { return subgroupBroadcast(x, 14u); }
+    default: { return subgroupBroadcast(x, 15u); }
   }
 }
 

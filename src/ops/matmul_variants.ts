@@ -56,9 +56,9 @@ const isNarrow = ({ m, n }: MatmulShape) => m >= 1024 && n <= 32;
 
 /**
  * By core, the first that suits wins; those that never do are there to be measured.
- * Subgroups, measured on SwiftShader (4 lanes) and lavapipe (8; 16 when it is told to): with four lanes an iteration costs
- * as much as a hundred multiply-adds, hence the depth; with more lanes loads do, and beyond 28 KB of code they cost several
- * times that, so ROWS·QUADS·DEPTH stays at 128. Tiles: estimates for hardware GPUs, measured on none.
+ * Subgroups, measured on SwiftShader (4 lanes) and lavapipe (8; 16 where platform/node-lavapipe.ts asks for it): with four
+ * lanes an iteration costs as much as a hundred multiply-adds, hence the depth; with more lanes loads do, and beyond 28 KB
+ * of code they cost several times that, so ROWS·QUADS·DEPTH stays at 128, or 256 where images make loads cheap. Tiles: estimates for hardware GPUs, measured on none.
  */
 const table: readonly Row[] = [
   { variant: subgroup(4, 16, 2, 8), suits: (shape) => shape.m <= 16 || isNarrow(shape) },
@@ -68,6 +68,9 @@ const table: readonly Row[] = [
   { variant: subgroup(8, 32, 2, 4), suits: ({ bImage = false }) => bImage },
   { variant: subgroup(8, 64, 1, 4), suits: ({ aImage = false }) => aImage },
   { variant: subgroup(8, 32, 2, 2), suits: always },
+  { variant: subgroup(16, 16, 2, 4), suits: ({ m }) => m <= 16 },
+  { variant: subgroup(16, 32, 2, 4), suits: ({ bImage = false }) => bImage },
+  { variant: subgroup(16, 64, 1, 4), suits: ({ aImage = false }) => aImage },
   { variant: subgroup(16, 32, 1, 2), suits: ({ m }) => m <= 32 },
   { variant: subgroup(16, 64, 1, 2), suits: always },
   { variant: tile(16, 8), suits: isSmall },
@@ -104,13 +107,13 @@ function coresLeft(device: Device): readonly MatmulCore[] {
 export const matmulCore = (device: Device): MatmulCore => coresLeft(device)[0] as MatmulCore;
 
 /**
- * Whether matrices that products read had better be copied into images. On lavapipe (8 lanes) an element of a buffer is
- * loaded lane by lane between a check and a branch, a texel of four by a third of the instructions: products of 64×512×512
- * take a fifth to a third less of a millisecond, and a copy 16 µs for 128 KiB, 41 µs for 1 MiB. (Stored as a texel in the
- * kernel that makes it, an element takes ten times as long.) On SwiftShader (4 lanes) there is no difference.
+ * Whether matrices that products read had better be copied into images. On lavapipe (8 lanes, or 16) an element of a buffer
+ * is loaded lane by lane between a check and a branch, a texel of four by a third of the instructions: products of
+ * 64×512×512 take a fifth to a third less of a millisecond, and a copy 16 µs for 128 KiB, 41 µs for 1 MiB. (Stored as a
+ * texel in the kernel that makes it, an element takes ten times as long.) On SwiftShader (4 lanes) there is no difference.
  */
 export const prefersImages = (device: Device): boolean =>
-  matmulCore(device) === 'subgroup' && device.info.subgroupSize === 8;
+  matmulCore(device) === 'subgroup' && device.info.subgroupSize >= 8;
 
 /** Of a core, the variant that suits a shape. */
 export function variantOf(device: Device, core: MatmulCore, shape: MatmulShape): MatmulVariant {

@@ -1,8 +1,8 @@
 // Node's side of the `#platform` import: where a GPU comes from, where bytes come from.
 
-import { availableParallelism } from 'node:os';
 import { HeddleError, messageOf } from '../errors.ts';
 import type { GpuOptions } from './gpu.ts';
+import { adviseLavapipe } from './node-lavapipe.ts';
 import { codeOf } from './node-read.ts';
 
 export * from './node-files.ts';
@@ -28,22 +28,6 @@ function notLoaded(cause: unknown): string {
     : `the package webgpu did not load: ${messageOf(cause)}. It has programs for Linux, macOS and Windows on x64 and arm64; install it anew: npm install webgpu@0.6`;
 }
 
-/**
- * How many threads lavapipe, Mesa's software driver, should compute with on so many cores; undefined for its own choice,
- * one a core. All threads are woken for every dispatch, and share its workgroups evenly. With one a core Linux often puts
- * two of them on one core and leaves another idle until they are done; with two, a core without work finds a waiting
- * thread. Measured on two cores: the tutorial's step then takes 0.8 to 0.9 of its time. Each thread has to be woken, so
- * not on many cores, where nothing was measured.
- */
-export const softwareThreads = (cores: number): number | undefined =>
-  cores >= 2 && cores <= 4 ? 2 * cores : undefined;
-
-/** lavapipe reads it from the environment, when the first adapter is asked for. */
-function adviseSoftwareDriver(): void {
-  const threads = softwareThreads(availableParallelism());
-  if (threads !== undefined) process.env.LP_NUM_THREADS ??= String(threads);
-}
-
 /** Dawn's WebGPU entry point, loaded from the `webgpu` package. Throws a HeddleError when the package does not load. */
 export async function requestGpu(options: GpuOptions = {}): Promise<GPU> {
   const flags: string[] = [];
@@ -54,7 +38,7 @@ export async function requestGpu(options: GpuOptions = {}): Promise<GPU> {
   if (gpu === undefined) {
     try {
       const { create } = await import('webgpu');
-      adviseSoftwareDriver();
+      adviseLavapipe();
       gpu = create(flags);
     } catch (cause) {
       throw new HeddleError('no-adapter', notLoaded(cause), { cause });
