@@ -84,31 +84,6 @@ fn finish_weight(i: u32, sum: vec4f) -> vec4<bool> {
   return not_finite(value);
 }
 
-// What `lane` holds. With 8 lanes lavapipe shuffles in one instruction, with 16 in a loop; a broadcast wants a constant.
-fn from_lane(value: f32, lane: u32) -> f32 {
-  if (LANES == 8u) {
-    return subgroupShuffle(value, lane);
-  }
-  switch (lane % LANES) {
-    case 0u: { return subgroupBroadcast(value, 0u); }
-    case 1u: { return subgroupBroadcast(value, 1u); }
-    case 2u: { return subgroupBroadcast(value, 2u); }
-    case 3u: { return subgroupBroadcast(value, 3u); }
-    case 4u: { return subgroupBroadcast(value, 4u); }
-    case 5u: { return subgroupBroadcast(value, 5u); }
-    case 6u: { return subgroupBroadcast(value, 6u); }
-    case 7u: { return subgroupBroadcast(value, 7u); }
-    case 8u: { return subgroupBroadcast(value, 8u); }
-    case 9u: { return subgroupBroadcast(value, 9u); }
-    case 10u: { return subgroupBroadcast(value, 10u); }
-    case 11u: { return subgroupBroadcast(value, 11u); }
-    case 12u: { return subgroupBroadcast(value, 12u); }
-    case 13u: { return subgroupBroadcast(value, 13u); }
-    case 14u: { return subgroupBroadcast(value, 14u); }
-    default: { return subgroupBroadcast(value, 15u); }
-  }
-}
-
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   if (BIAS && tile.x == 0u) {
@@ -147,8 +122,13 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
       var sum = dw[c];
       // unroll
       for (var r = 0u; r < 2u; r++) {
-        let v = r * OUTPUTS + c;
-        let d = from_lane(held[v / LANES], v % LANES);
+        const v = r * OUTPUTS + c;
+        var d: f32;
+        if (LANES == 8u) {
+          d = subgroupShuffle(held[v / LANES], v % LANES); // one instruction of lavapipe's, with as many lanes
+        } else {
+          d = subgroupBroadcast(held[v / LANES], v % LANES);
+        }
         output[r] = fma(vec4f(d), w[c], output[r]);
         sum = fma(vec4f(d), input[r], sum);
       }

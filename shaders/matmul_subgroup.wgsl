@@ -223,31 +223,6 @@ fn b_along_n(k: u32, column: u32) -> vec4f {
   return four;
 }
 
-// What `lane` holds. With 8 lanes lavapipe shuffles in one instruction, with 16 in a loop; a broadcast wants a constant.
-fn from_lane(x: f32, lane: u32) -> f32 {
-  if (LANES == 8u) {
-    return subgroupShuffle(x, lane);
-  }
-  switch (lane % LANES) {
-    case 0u: { return subgroupBroadcast(x, 0u); }
-    case 1u: { return subgroupBroadcast(x, 1u); }
-    case 2u: { return subgroupBroadcast(x, 2u); }
-    case 3u: { return subgroupBroadcast(x, 3u); }
-    case 4u: { return subgroupBroadcast(x, 4u); }
-    case 5u: { return subgroupBroadcast(x, 5u); }
-    case 6u: { return subgroupBroadcast(x, 6u); }
-    case 7u: { return subgroupBroadcast(x, 7u); }
-    case 8u: { return subgroupBroadcast(x, 8u); }
-    case 9u: { return subgroupBroadcast(x, 9u); }
-    case 10u: { return subgroupBroadcast(x, 10u); }
-    case 11u: { return subgroupBroadcast(x, 11u); }
-    case 12u: { return subgroupBroadcast(x, 12u); }
-    case 13u: { return subgroupBroadcast(x, 13u); }
-    case 14u: { return subgroupBroadcast(x, 14u); }
-    default: { return subgroupBroadcast(x, 15u); }
-  }
-}
-
 // Which of the four are a NaN or an infinity. A parameter is one after an SGD step when it or its gradient was one before.
 fn not_finite(four: vec4f) -> vec4<bool> {
   return (bitcast<vec4u>(four) & vec4u(EXPONENT)) == vec4u(EXPONENT);
@@ -291,8 +266,8 @@ fn store(i: u32, four: vec4f, of_this_row: vec4<bool>) {
 }
 
 // Stores four neighbours of C; returns which of them SGD made a NaN or an infinity of.
-fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> vec4<bool> {
-  var is_broken = vec4<bool>();
+fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> bool {
+  var is_broken = false;
   if (column < params.n) {
     let of_this_row = vec4u(column, column + 1u, column + 2u, column + 3u) < vec4u(params.n);
     let i = (part * params.m + row) * params.n + column;
@@ -314,9 +289,10 @@ fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> vec4<bool> {
         before = c_four(i);
       }
       value = before - step.lr * value;
-      is_broken = not_finite(value);
-      if (!C_VECTOR) {
-        is_broken &= of_this_row;
+      if (C_VECTOR) {
+        is_broken = any(not_finite(value));
+      } else {
+        is_broken = any(not_finite(value) & of_this_row);
       }
     } else if (params.accumulate != 0u) {
       value += c_four(i);
@@ -425,11 +401,16 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
       var x: array<f32, DEPTH>; // A[row + i][k + d]
       // unroll
       for (var d = 0u; d < DEPTH; d++) {
+        const v = d * (ROWS / 4u) + i / 4u;
+        var held = runs[d / RUN * GROUPS + i / LANES][d % RUN];
         if (A_TRANSPOSED) {
-          let v = d * (ROWS / 4u) + i / 4u;
-          x[d] = from_lane(fours[v / LANES][i % 4u], v % LANES);
+          held = fours[v / LANES][i % 4u];
+        }
+        const holder = select(i, v, A_TRANSPOSED) % LANES;
+        if (LANES == 8u) {
+          x[d] = subgroupShuffle(held, holder); // one instruction of lavapipe's, with as many lanes
         } else {
-          x[d] = from_lane(runs[d / RUN * GROUPS + i / LANES][d % RUN], i % LANES);
+          x[d] = subgroupBroadcast(held, holder);
         }
       }
       // unroll
@@ -443,7 +424,7 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
       }
     }
   }
-  var is_broken = vec4<bool>();
+  var is_broken = false;
   let rows = min(ROWS, params.m - row) + params.zero;
   for (var i = 0u; i < rows; i++) {
     // unroll
@@ -451,5 +432,5 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
       is_broken |= epilogue(sums[i * QUADS + q], tile.z, row + i, column + 4u * q);
     }
   }
-  report(any(is_broken));
+  report(is_broken);
 }
