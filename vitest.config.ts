@@ -41,6 +41,7 @@ function chromiumProject(launchOptions = chromiumOptions()) {
         include: gpuTests,
         exclude: nodeOnly,
         provide: { driver: 'chromium' },
+        testTimeout: 600_000, // beside the drivers' tests on two busy cores, what takes 20 s alone took over 180
         browser: {
           enabled: true,
           headless: true,
@@ -82,7 +83,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: Math.min(availableParallelism(), 4),
-    testTimeout: 180_000, // SwiftShader compiles some kernels for seconds, and in a browser at half the speed
+    testTimeout: 180_000, // SwiftShader compiles some kernels for seconds
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
     reporters: ['default', './test/support/summary-reporter.ts'],
