@@ -124,8 +124,9 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(subgroup_invocation_id) lan
       for (var r = 0u; r < 2u; r++) {
         const v = r * OUTPUTS + c;
         var d: f32;
+        // With 8 lanes a shuffle is one instruction of lavapipe's; with others a broadcast is fast, and wants a constant.
         if (LANES == 8u) {
-          d = subgroupShuffle(held[v / LANES], v % LANES); // one instruction of lavapipe's, with as many lanes
+          d = subgroupShuffle(held[v / LANES], v % LANES);
         } else {
           d = subgroupBroadcast(held[v / LANES], v % LANES);
         }

@@ -2,7 +2,7 @@
 // op(A)'s rows. Operands, shapes and constants as in matmul.wgsl.
 // The core for software adapters, where a load costs dozens of multiply-adds and a barrier a hundred: no workgroup memory,
 // one workgroup = one subgroup = ROWS rows × 4·QUADS·LANES columns; a lane owns 4·QUADS columns, every A value is loaded
-// by one lane and reaches the others by a shuffle. Needs a subgroup size of exactly LANES.
+// by one lane and reaches the others by a broadcast. Needs a subgroup size of exactly LANES.
 // An operand may be an image of the matrix instead: where one is to be had, lavapipe loads a texel of it in a third of the
 // instructions that four elements of a buffer take.
 // The accumulators are meant to stay in memory: a loop-carried register costs a mask and a write-back each iteration
@@ -265,7 +265,7 @@ fn store(i: u32, four: vec4f, of_this_row: vec4<bool>) {
   }
 }
 
-// Stores four neighbours of C; returns which of them SGD made a NaN or an infinity of.
+// Stores four neighbours of C; returns whether SGD made a NaN or an infinity of one of them.
 fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> bool {
   var is_broken = false;
   if (column < params.n) {
@@ -401,16 +401,22 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
       var x: array<f32, DEPTH>; // A[row + i][k + d]
       // unroll
       for (var d = 0u; d < DEPTH; d++) {
-        const v = d * (ROWS / 4u) + i / 4u;
-        var held = runs[d / RUN * GROUPS + i / LANES][d % RUN];
+        // With 8 lanes a shuffle is one instruction of lavapipe's; with others a broadcast is fast, and wants a constant.
         if (A_TRANSPOSED) {
-          held = fours[v / LANES][i % 4u];
-        }
-        const holder = select(i, v, A_TRANSPOSED) % LANES;
-        if (LANES == 8u) {
-          x[d] = subgroupShuffle(held, holder); // one instruction of lavapipe's, with as many lanes
+          const v = d * (ROWS / 4u) + i / 4u;
+          let held = fours[v / LANES][i % 4u];
+          if (LANES == 8u) {
+            x[d] = subgroupShuffle(held, v % LANES);
+          } else {
+            x[d] = subgroupBroadcast(held, v % LANES);
+          }
         } else {
-          x[d] = subgroupBroadcast(held, holder);
+          let held = runs[d / RUN * GROUPS + i / LANES][d % RUN];
+          if (LANES == 8u) {
+            x[d] = subgroupShuffle(held, i % LANES);
+          } else {
+            x[d] = subgroupBroadcast(held, i % LANES);
+          }
         }
       }
       // unroll

@@ -138,9 +138,9 @@ export const explanations: readonly Explanation[] = [
     why: 'where there is no SGD step, loss is bound to what nobody reads',
   },
   {
-    kernels: ['linear_backward'],
-    operators: ['always enter', 'change constant'],
-    at: /(?<=if \()LANES != 4u|(?<=LANES != )4u/,
+    kernels: ['linear_backward', 'matmul_subgroup'],
+    operators: ['always enter', 'never enter', 'shift comparison', 'change constant'],
+    at: /(?<=if \()LANES == 8u|(?<=if \(LANES )==|(?<=LANES == )8u/,
     why: sameNumbers,
   },
   {

@@ -123,7 +123,7 @@ describe('a kernel that does not compile', () => {
       });
     };
     await shown('a_along_k(row + j %', 'a_along_k(row + jj %', 'jj', "unresolved value 'jj'");
-    await shown('from_lane(fours[v', 'sub(fours[v', 'sub', "unresolved call target 'sub'");
+    await shown('fours[v', 'fourz[v', 'fourz', "unresolved value 'fourz'");
     await shown(
       'b_along_k(column + 4u * q + 3u,',
       'b_along_k(columns + 4u * q + 3u,',

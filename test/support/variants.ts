@@ -185,20 +185,30 @@ export function coveringVariants(
   const variants = enumerate(spec).filter(({ values }) => may(values));
   const factors = variants[0]?.choices.length ?? 0;
   const picks = subsets(factors, Math.min(strength, factors));
-  const numbers = new Map<string, number>();
+  // Of each pick the combinations have numbers of their own, in the order of their values; those that occur are missing.
+  const counts = Array.from({ length: factors }, (_, factor) =>
+    variants.reduce((most, { choices }) => Math.max(most, (choices[factor] as number) + 1), 1),
+  );
+  let size = 0;
+  const starts = picks.map((pick) => {
+    const start = size;
+    size += pick.reduce((product, factor) => product * (counts[factor] as number), 1);
+    return start;
+  });
+  const missing = new Uint8Array(size);
   const combinations = variants.map(({ choices }) =>
     Int32Array.from(picks, (pick, i) => {
-      const key = `${i}:${pick.map((factor) => choices[factor])}`;
-      const number = numbers.get(key) ?? numbers.size;
-      numbers.set(key, number);
+      let number = 0;
+      for (const factor of pick) number = number * (counts[factor] as number) + (choices[factor] as number);
+      number += starts[i] as number;
+      missing[number] = 1;
       return number;
     }),
   );
-  const missing = new Uint8Array(numbers.size).fill(1);
   const covering: ConstantValues[] = [];
   // What a variant would add never grows: where it was not enough before, it is not looked at again.
   const gains = new Int32Array(combinations.length).fill(picks.length);
-  for (let left = numbers.size; left > 0; ) {
+  for (let left = missing.reduce((sum, one) => sum + one, 0); left > 0; ) {
     let best = 0;
     let most = 0;
     combinations.forEach((numbersOfOne, i) => {
