@@ -31,6 +31,16 @@ const variantsOf = (kernel: KernelSpec): ConstantValues[] => {
   return some;
 };
 
+const enumerated = new Map<KernelSpec, ReadonlySet<string>>();
+/** Every variant of a kernel, as JSON. */
+const enumeratedOf = (kernel: KernelSpec): ReadonlySet<string> => {
+  const known = enumerated.get(kernel);
+  if (known !== undefined) return known;
+  const all = new Set(allVariants(kernel).map((values) => JSON.stringify(values)));
+  enumerated.set(kernel, all);
+  return all;
+};
+
 /** What the compiler says to these variants, each thing once with the first variant that it says it to. */
 async function refusals(kernel: KernelSpec, variants: readonly ConstantValues[]): Promise<string[]> {
   const results = await Promise.allSettled(variants.map((values) => compile(device, kernel, values, [])));
@@ -86,7 +96,8 @@ describe('every variant', () => {
       expect(used).toContain(adapter.core === 'tile' ? 'matmul' : 'matmul_subgroup');
       for (const { label, kernel, constants } of dispatches) {
         const spec = allKernels.find(({ name }) => name === kernel) as KernelSpec;
-        expect(allVariants(spec), label).toContainEqual(completeValues(spec, constants));
+        const variant = JSON.stringify(completeValues(spec, constants));
+        expect(enumeratedOf(spec).has(variant), `${label}: ${variant}`).toBe(true);
       }
       trainer.destroy();
     }
@@ -185,7 +196,7 @@ describe('the enumeration', () => {
       return found;
     };
     const covering = coveringVariants(matmulSubgroup, 3);
-    expect(covering.length).toBeLessThan(140);
+    expect(covering.length).toBeLessThan(160);
     expect(triplesOf(covering)).toEqual(triplesOf(allVariants(matmulSubgroup)));
   });
 });
