@@ -57,8 +57,12 @@ function chromiumProject(launchOptions = chromiumOptions()) {
 /** What depends on how many lanes there are: kernels that use subgroups, and all of them together on the tutorial's job. */
 const laneTests = [
   'test/gpu/image.test.ts',
-  ...['linear_backward', 'matmul', 'variants'].map((name) => `test/ops/${name}.test.ts`),
-  ...['check.test', 'tune.test', 'tutorial.node.test'].map((name) => `test/train/${name}.ts`),
+  'test/ops/linear_backward.test.ts',
+  'test/ops/matmul.test.ts',
+  'test/ops/variants.test.ts',
+  'test/train/check.test.ts',
+  'test/train/tune.test.ts',
+  'test/train/tutorial.node.test.ts',
 ];
 
 /** lavapipe with subgroups of 16, as it has them on CPUs that compute on 512 bits at once. */

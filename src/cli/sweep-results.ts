@@ -69,7 +69,7 @@ export function reachedIn(log: string): Reached {
 }
 
 /** What run.json says of a run's end, `damaged` when it cannot be read; undefined where there is no run. */
-export function recordedStatus(folder: string): string | undefined {
+function recordedStatus(folder: string): string | undefined {
   if (!existsSync(join(folder, runFiles.info))) return undefined;
   try {
     return readRunRecord(folder).status;
@@ -79,7 +79,7 @@ export function recordedStatus(folder: string): string | undefined {
 }
 
 /** The result of a run from its folder and what is known of its end. */
-export function resultOf(
+function resultOf(
   out: string,
   { name, options, seed }: PlannedRun,
   status: RunStatus,

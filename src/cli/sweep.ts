@@ -11,15 +11,7 @@ import { drawFrom, gridOf, mostConfigurations, parseAxes } from './sweep-axes.ts
 import { type ChildEnd, inParallel, runChild } from './sweep-children.ts';
 import { openSweepFolder, readSweepFolder, type SweepFolder } from './sweep-folder.ts';
 import { type PlannedRun, runsOf, type SweepPlan, share, sweepName } from './sweep-plan.ts';
-import {
-  endedResult,
-  isSettled,
-  type RunResult,
-  recordedStatus,
-  standingResult,
-  summaries,
-  tally,
-} from './sweep-results.ts';
+import { endedResult, isSettled, type RunResult, standingResult, summaries, tally } from './sweep-results.ts';
 import { sweepProgress, sweepTable, tallyText } from './sweep-text.ts';
 import { oneOf, wholeNumber } from './values.ts';
 
@@ -218,9 +210,8 @@ async function sweep(options: SweepOptions, train: readonly string[], session: S
       const { name } = run;
       progress.begin(name);
       const end = await runOne(folder.path, run, session, (news) => progress.epoch(name, news));
-      if (watch.signal.aborted && recordedStatus(`${folder.path}/${name}`) !== 'done')
-        return progress.drop(name);
       const result = endedResult(folder.path, run, end);
+      if (watch.signal.aborted && result.status !== 'done') return progress.drop(name);
       keep([[name, result]]);
       progress.end(name, result);
       if (end.code === noAdapter) gone.abort();

@@ -21,25 +21,26 @@ afterAll(() => device.destroy());
 
 /** Most variants of a kernel that are compiled one by one. */
 const few = 200;
-const chosen = new Map<KernelSpec, ConstantValues[]>();
-const variantsOf = (kernel: KernelSpec): ConstantValues[] => {
-  const known = chosen.get(kernel);
-  if (known !== undefined) return known;
-  const all = allVariants(kernel);
-  const some = all.length <= few ? all : coveringVariants(kernel, 4);
-  chosen.set(kernel, some);
-  return some;
-};
 
-const enumerated = new Map<KernelSpec, ReadonlySet<string>>();
-/** Every variant of a kernel, as JSON. */
-const enumeratedOf = (kernel: KernelSpec): ReadonlySet<string> => {
-  const known = enumerated.get(kernel);
-  if (known !== undefined) return known;
-  const all = new Set(allVariants(kernel).map((values) => JSON.stringify(values)));
-  enumerated.set(kernel, all);
-  return all;
-};
+/** Does for each kernel what it is asked for the first time: there are thousands of variants to enumerate. */
+function once<T>(make: (kernel: KernelSpec) => T): (kernel: KernelSpec) => T {
+  const made = new Map<KernelSpec, T>();
+  return (kernel) => {
+    const known = made.get(kernel) ?? make(kernel);
+    made.set(kernel, known);
+    return known;
+  };
+}
+
+const everyVariantOf = once(allVariants);
+/** As JSON. */
+const enumeratedOf = once(
+  (kernel): ReadonlySet<string> => new Set(everyVariantOf(kernel).map((values) => JSON.stringify(values))),
+);
+const variantsOf = once((kernel): ConstantValues[] => {
+  const all = everyVariantOf(kernel);
+  return all.length <= few ? all : coveringVariants(kernel, 4);
+});
 
 /** What the compiler says to these variants, each thing once with the first variant that it says it to. */
 async function refusals(kernel: KernelSpec, variants: readonly ConstantValues[]): Promise<string[]> {
