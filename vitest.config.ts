@@ -41,7 +41,6 @@ function chromiumProject(launchOptions = chromiumOptions()) {
         include: gpuTests,
         exclude: nodeOnly,
         provide: { driver: 'chromium' },
-        testTimeout: 600_000, // beside the drivers' tests on two busy cores, what takes 20 s alone took over 180
         browser: {
           enabled: true,
           headless: true,
@@ -87,7 +86,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: Math.min(availableParallelism(), 4),
-    testTimeout: 180_000, // SwiftShader compiles some kernels for seconds
+    testTimeout: 600_000, // beside the other projects on two busy cores, what takes 20 s alone took over 180
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
     reporters: ['default', './test/support/summary-reporter.ts'],

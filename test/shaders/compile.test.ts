@@ -21,8 +21,10 @@ afterAll(() => device.destroy());
 
 /** Most variants of a kernel that are compiled one by one. */
 const few = 200;
+/** How many are compiled at once: all together, those of one kernel would hold gigabytes. */
+const atOnce = 8;
 
-/** Does for each kernel what it is asked for the first time: there are thousands of variants to enumerate. */
+/** Does for each kernel what it is asked for the first time: there are thousands of variants. */
 function once<T>(make: (kernel: KernelSpec) => T): (kernel: KernelSpec) => T {
   const made = new Map<KernelSpec, T>();
   return (kernel) => {
@@ -32,26 +34,29 @@ function once<T>(make: (kernel: KernelSpec) => T): (kernel: KernelSpec) => T {
   };
 }
 
-const everyVariantOf = once(allVariants);
 /** As JSON. */
 const enumeratedOf = once(
-  (kernel): ReadonlySet<string> => new Set(everyVariantOf(kernel).map((values) => JSON.stringify(values))),
+  (kernel): ReadonlySet<string> => new Set(allVariants(kernel).map((values) => JSON.stringify(values))),
 );
 const variantsOf = once((kernel): ConstantValues[] => {
-  const all = everyVariantOf(kernel);
+  const all = allVariants(kernel);
   return all.length <= few ? all : coveringVariants(kernel, 4);
 });
 
 /** What the compiler says to these variants, each thing once with the first variant that it says it to. */
 async function refusals(kernel: KernelSpec, variants: readonly ConstantValues[]): Promise<string[]> {
-  const results = await Promise.allSettled(variants.map((values) => compile(device, kernel, values, [])));
   const said = new Map<string, string>();
-  for (const result of results) {
-    if (result.status === 'fulfilled') continue;
-    const message = messageOf(result.reason);
-    const [, variant = '', place = message] =
-      /^kernel (.*?) did not compile[^:]*: (.*)$/s.exec(message) ?? [];
-    if (!said.has(place)) said.set(place, `${place} (${variant})`);
+  for (let i = 0; i < variants.length; i += atOnce) {
+    const some = variants.slice(i, i + atOnce);
+    for (const result of await Promise.allSettled(
+      some.map((values) => compile(device, kernel, values, [])),
+    )) {
+      if (result.status === 'fulfilled') continue;
+      const message = messageOf(result.reason);
+      const [, variant = '', place = message] =
+        /^kernel (.*?) did not compile[^:]*: (.*)$/s.exec(message) ?? [];
+      if (!said.has(place)) said.set(place, `${place} (${variant})`);
+    }
   }
   return [...said.values()];
 }

@@ -50,7 +50,10 @@ const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, nu
 /** Of the kernels of matmul, which alone can rectify. */
 const isProduct = ({ RELU }: ConstantValues) => RELU !== undefined;
 
-/** What no launcher asks for, each with the reason. A rule holds for every kernel that has the constants it names. */
+/**
+ * What no launcher asks for, each with the reason. A rule holds for every kernel that has the constants it names, and
+ * forbids nothing as long as a bool it names has no value yet.
+ */
 const rules: readonly { readonly reason: string; forbids(values: ConstantValues): boolean }[] = [
   {
     reason: 'bias and mask share a binding',
@@ -107,7 +110,9 @@ const rules: readonly { readonly reason: string; forbids(values: ConstantValues)
   },
   {
     reason: 'a B that is not transposed and C have rows of the same length',
-    forbids: (v) => v.C_VECTOR !== undefined && v.B_TRANSPOSED === false && v.B_VECTOR !== v.C_VECTOR,
+    forbids: (v) =>
+      v.B_TRANSPOSED === false &&
+      ((v.B_VECTOR === true && v.C_VECTOR === false) || (v.B_VECTOR === false && v.C_VECTOR === true)),
   },
 ];
 
@@ -146,16 +151,23 @@ interface Variant {
   readonly choices: readonly number[];
 }
 
-function enumerate(spec: KernelSpec): Variant[] {
+const enumerated = new WeakMap<KernelSpec, readonly Variant[]>();
+
+/** A kernel's legal variants, thousands for some: each kernel's once. */
+function enumerate(spec: KernelSpec): readonly Variant[] {
+  const known = enumerated.get(spec);
+  if (known !== undefined) return known;
   let chosen: Variant[] = [{ values: {}, choices: [] }];
   for (const factor of factorsOf(spec)) {
     chosen = chosen.flatMap(({ values, choices }) =>
-      factor.map((more, i) => ({ values: { ...values, ...more }, choices: [...choices, i] })),
+      factor
+        .map((more, i) => ({ values: { ...values, ...more }, choices: [...choices, i] }))
+        .filter((variant) => !rules.some((rule) => rule.forbids(variant.values))),
     );
   }
-  return chosen
-    .filter(({ values }) => !rules.some((rule) => rule.forbids(values)))
-    .map(({ values, choices }) => ({ values: completeValues(spec, values), choices }));
+  const all = chosen.map(({ values, choices }) => ({ values: completeValues(spec, values), choices }));
+  enumerated.set(spec, all);
+  return all;
 }
 
 /** Every legal combination of the kernel's constants. Throws for a u32 constant that the tables do not know. */
@@ -175,7 +187,7 @@ function subsets(count: number, size: number, from = 0): number[][] {
 
 /**
  * A few of a kernel's variants in which any `strength` factors (bools; the u32 constants together are one) meet in every
- * legal combination of their values; among those that `may` accepts. Always the same ones: greedy, the first of the best.
+ * legal combination of their values; among those that `may` accepts. Always the same ones: greedy, one of the best each time.
  */
 export function coveringVariants(
   spec: KernelSpec,
@@ -211,13 +223,16 @@ export function coveringVariants(
   for (let left = missing.reduce((sum, one) => sum + one, 0); left > 0; ) {
     let best = 0;
     let most = 0;
-    combinations.forEach((numbersOfOne, i) => {
+    const look = (i: number) => {
       if ((gains[i] as number) <= most) return;
       let gain = 0;
-      for (const number of numbersOfOne) gain += missing[number] as number;
+      for (const number of combinations[i] as Int32Array) gain += missing[number] as number;
       gains[i] = gain;
       if (gain > most) [best, most] = [i, gain];
-    });
+    };
+    // The one that promises most goes first: few of the others then promise more.
+    look(gains.reduce((first, gain, i) => (gain > (gains[first] as number) ? i : first), 0));
+    for (let i = 0; i < gains.length; i++) look(i);
     for (const number of combinations[best] as Int32Array) missing[number] = 0;
     covering.push((variants[best] as Variant).values);
     left -= most;
