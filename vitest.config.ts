@@ -57,6 +57,7 @@ function chromiumProject(launchOptions = chromiumOptions()) {
 const laneTests = [
   'test/gpu/image.test.ts',
   'test/ops/linear_backward.test.ts',
+  'test/ops/linear_cross_entropy.test.ts',
   'test/ops/matmul.test.ts',
   'test/ops/variants.test.ts',
   'test/train/check.test.ts',

@@ -35,7 +35,7 @@ struct Step {
 @group(0) @binding(9) var<uniform> params: Params;
 
 const CLASSES = 10u;
-const STRANDS = 1u;
+const STRANDS = 8u; // at least 4: in the end each row has an invocation
 const GROUPS = 16u; // of four rows, a workgroup
 const ROWS = GROUPS * 4u;
 const THREADS = GROUPS * STRANDS;
@@ -47,8 +47,8 @@ const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity
 const NAN = 0x7fc00000u;
 
 var<workgroup> z: array<vec4f, GROUPS * CLASSES>; // x·weightᵀ of four rows, at [class][group]; starts as 0
-var<workgroup> sums: array<f32, THREADS>; // of the losses that an invocation made
-var<workgroup> broken: array<u32, THREADS>; // 1: one of them is not finite
+var<workgroup> losses: array<f32, ROWS>; // of the rows, where they are finite; starts as 0
+var<workgroup> broken: array<u32, ROWS>; // 1: it is not
 
 fn is_finite(value: f32) -> bool {
   let bits = bitcast<u32>(value) & EXPONENT;
@@ -119,27 +119,23 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(local_invocation_index) thr
     workgroupBarrier();
   }
 
-  var sum = 0.0;
-  var bad = 0u;
-  for (var local = thread; local < min(ROWS, params.rows - first); local += THREADS) {
-    let bits = finish_row(first + local, local);
-    if (MEAN) {
-      if (is_finite(bitcast<f32>(bits))) {
-        sum += bitcast<f32>(bits);
-      } else {
-        bad = 1u;
-      }
+  if (thread < min(ROWS, params.rows - first)) {
+    let bits = finish_row(first + thread, thread);
+    if (!MEAN) {
+      row_loss[first + thread] = bits;
+    } else if (is_finite(bitcast<f32>(bits))) {
+      losses[thread] = bitcast<f32>(bits);
     } else {
-      row_loss[first + local] = bits;
+      broken[thread] = 1u;
     }
   }
   if (MEAN) {
-    sums[thread] = sum;
-    broken[thread] = bad;
     workgroupBarrier();
     if (thread == 0u) {
-      for (var t = 1u; t < THREADS; t++) {
-        sum += sums[t];
+      var sum = 0.0;
+      var bad = 0u;
+      for (var t = 0u; t < ROWS; t++) {
+        sum += losses[t];
         bad |= broken[t];
       }
       loss[step.slot] = select(bitcast<u32>(sum * step.scale), NAN, bad != 0u);

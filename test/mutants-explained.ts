@@ -138,7 +138,7 @@ export const explanations: readonly Explanation[] = [
     why: 'where there is no SGD step, loss is bound to what nobody reads',
   },
   {
-    kernels: ['linear_backward', 'matmul_subgroup'],
+    kernels: ['linear_backward', 'linear_cross_entropy_subgroup', 'matmul_subgroup'],
     operators: ['always enter', 'never enter', 'shift comparison', 'change constant'],
     at: /(?<=if \()LANES == 8u|(?<=if \(LANES )==|(?<=LANES == )8u/,
     why: sameNumbers,
@@ -170,7 +170,7 @@ export const explanations: readonly Explanation[] = [
   {
     kernels: ['linear_cross_entropy'],
     operators: ['change constant'],
-    at: /(?<=bad = )1u/,
+    at: /(?<=broken\[thread\] = )1u/,
     after: /^2u$/,
     why: 'a flag: every number but 0 says the same',
   },
@@ -199,6 +199,42 @@ export const explanations: readonly Explanation[] = [
     operators: ['shift comparison'],
     at: /< params\.strands/,
     why: 'no strand has its turn in a further round',
+  },
+  {
+    kernels: ['linear_cross_entropy_subgroup'],
+    operators: ['drop min', 'change constant', 'drop factor', 'swap axis'],
+    at: /min\(\(tile\.x|(?<=min\(\(tile\.x \+ )1u|(?<=first = tile\.)x|(?<=first = tile\.x )\*/,
+    why: 'a workgroup computes rows of another one as well, and stores the same',
+  },
+  {
+    kernels: ['linear_cross_entropy_subgroup'],
+    operators: ['shift comparison', 'drop min', 'drop term'],
+    at: /(?<=; first )<|min\(rows|(?<=params\.rows )- 1u(?=\)\) \*)/,
+    why: notStored,
+  },
+  {
+    kernels: ['linear_cross_entropy_subgroup'],
+    operators: ['drop min'],
+    at: /min\(h \* LANES/,
+    why: 'what lanes beyond the last class hold reaches no other',
+  },
+  {
+    kernels: ['linear_cross_entropy_subgroup'],
+    operators: ['shift comparison'],
+    at: /(?<=var c = 1u; c )</,
+    why: 'an index past the last class is led back to it, and the largest found before',
+  },
+  {
+    kernels: ['linear_cross_entropy_subgroup'],
+    operators: ['always enter', 'drop factor'],
+    at: /\(bits & EXPONENT\) != EXPONENT|(?<=\(bits )& EXPONENT/,
+    why: 'a NaN is not kept from the sum and makes it one, as it does on these drivers; WGSL does not promise it',
+  },
+  {
+    kernels: ['linear_cross_entropy', 'linear_cross_entropy_subgroup'],
+    operators: ['always enter', 'shift comparison', 'change constant'],
+    at: /(lane|thread) == 0u|(?<=(lane|thread) )==|(?<=(lane|thread) == )0u/,
+    why: 'all invocations of the workgroup have the same sum',
   },
   {
     kernels: ['relu', 'matmul', 'matmul_subgroup'],

@@ -2,7 +2,11 @@
 
 import { HeddleError } from '../errors.ts';
 import { crossEntropy } from '../ops/cross_entropy.ts';
-import { canFuseLinearCrossEntropy, linearCrossEntropy } from '../ops/linear_cross_entropy.ts';
+import {
+  canFuseLinearCrossEntropy,
+  linearCrossEntropy,
+  linearCrossEntropyKernel,
+} from '../ops/linear_cross_entropy.ts';
 import { logSoftmax } from '../ops/log_softmax.ts';
 import { logSoftmaxBackward } from '../ops/log_softmax_backward.ts';
 import { nllLoss } from '../ops/nll_loss.ts';
@@ -71,9 +75,9 @@ export function crossEntropyLoss(options: CrossEntropyOptions = {}): Loss {
       };
     },
     forwardLinear(context, { label, x, weight: matrix, bias }, batch, gradient) {
-      const { avoided } = context.recorder.device;
       if (!isPlain(batch) || batch.rowLosses !== undefined) return undefined;
-      if (avoided.has('linear_cross_entropy') || !canFuseLinearCrossEntropy(x, matrix)) return undefined;
+      const kernel = linearCrossEntropyKernel(context.recorder.device);
+      if (kernel === undefined || !canFuseLinearCrossEntropy(x, matrix)) return undefined;
       const { logits, dLogits } = linearCrossEntropy(context.recorder, {
         label: `${label}.cross_entropy`,
         x,

@@ -44,7 +44,11 @@ export { stepLayout } from './kernels.generated.ts';
 export { type Affine, layerNorm, type RowStatistics } from './layer_norm.ts';
 export { layerNormBackward } from './layer_norm_backward.ts';
 export { canFuseLinearBackward, linearBackward, prefersLinearBackward } from './linear_backward.ts';
-export { canFuseLinearCrossEntropy, linearCrossEntropy } from './linear_cross_entropy.ts';
+export {
+  canFuseLinearCrossEntropy,
+  type LinearCrossEntropyKernel,
+  linearCrossEntropy,
+} from './linear_cross_entropy.ts';
 export { logSoftmax } from './log_softmax.ts';
 export { logSoftmaxBackward } from './log_softmax_backward.ts';
 export { type MatmulOptions, matmul } from './matmul.ts';

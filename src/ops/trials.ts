@@ -107,6 +107,53 @@ function checkMatmul({ params, on, constant, isU8, count, whole, integers }: Sub
   ];
 }
 
+/** Trials of either kernel. */
+function checkLinearCrossEntropy({ params, on, count, whole, integers }: Subject): readonly Trial[] {
+  const { rows, features } = params as { rows: number; features: number };
+  const bias = whole(count('bias'), 32).map((v) => v / 16);
+  const columns = bias.length;
+  // Sixteenths, small enough that the logits are exact in any order of the additions, and of ordinary size.
+  const x = whole(rows * features, 3).map((v) => v / 16);
+  const weight = whole(columns * features, 3);
+  const logits = Float32Array.from(
+    reference.matmul(reference.matrix(x, rows, features), reference.matrix(weight, features, columns, true)),
+    ({ value }, i) => value + (bias[i % columns] as number),
+  );
+  const targets = integers(rows, columns);
+  const losses = on('MEAN') ? count('loss') : 1;
+  const step = { rows: partOf(rows), slot: losses - 1, lr: 0 };
+  const magnitude = logits.reduce((most, z) => Math.max(most, Math.abs(z)), 0);
+  const { rowLoss, gradient } = reference.crossEntropy(logits, targets, rows, columns, step.rows, magnitude);
+  const inputs = {
+    x,
+    weight,
+    bias,
+    target_class: targets,
+    logits: nothing(rows * columns),
+    dlogits: nothing(on('GRADIENT') ? rows * columns : 4),
+    row_loss: nothing(on('MEAN') ? 4 : rows),
+    loss: new Float32Array(losses).fill(1), // the other slots must stay as they are
+  };
+  const loss = within(inputs.loss, 0);
+  const mean = reference.meanOf(rowLoss, step.rows);
+  const lossesOf = (rowsThen: Bounded[], meanThen: Bounded) =>
+    on('MEAN') ? { loss: loss.with(step.slot, meanThen) } : { row_loss: rowsThen, loss };
+  const last = step.rows - 1;
+  const broken = x.with(last * features + features - 1, Number.POSITIVE_INFINITY);
+  return [
+    {
+      inputs,
+      expected: {
+        logits: within(logits, 0),
+        ...(on('GRADIENT') ? { dlogits: gradient } : {}),
+        ...lossesOf(rowLoss, mean),
+      },
+      step,
+    },
+    { inputs: { ...inputs, x: broken }, expected: lossesOf(rowLoss.with(last, nan), nan), step },
+  ];
+}
+
 /** The trials of each kernel. */
 export const trials: Trials<KernelName> = {
   ...convTrials,
@@ -293,61 +340,8 @@ export const trials: Trials<KernelName> = {
     return [right, ...broken.map((wrong) => ({ inputs: wrong, expected: reported, step }))];
   },
 
-  linear_cross_entropy({ params, on, count, whole, integers }) {
-    const { rows, features } = params as { rows: number; features: number };
-    const bias = whole(count('bias'), 32).map((v) => v / 16);
-    const columns = bias.length;
-    // Sixteenths, small enough that the logits are exact in any order of the additions, and of ordinary size.
-    const x = whole(rows * features, 3).map((v) => v / 16);
-    const weight = whole(columns * features, 3);
-    const logits = Float32Array.from(
-      reference.matmul(
-        reference.matrix(x, rows, features),
-        reference.matrix(weight, features, columns, true),
-      ),
-      ({ value }, i) => value + (bias[i % columns] as number),
-    );
-    const targets = integers(rows, columns);
-    const losses = on('MEAN') ? count('loss') : 1;
-    const step = { rows: partOf(rows), slot: losses - 1, lr: 0 };
-    const magnitude = logits.reduce((most, z) => Math.max(most, Math.abs(z)), 0);
-    const { rowLoss, gradient } = reference.crossEntropy(
-      logits,
-      targets,
-      rows,
-      columns,
-      step.rows,
-      magnitude,
-    );
-    const inputs = {
-      x,
-      weight,
-      bias,
-      target_class: targets,
-      logits: nothing(rows * columns),
-      dlogits: nothing(on('GRADIENT') ? rows * columns : 4),
-      row_loss: nothing(on('MEAN') ? 4 : rows),
-      loss: new Float32Array(losses).fill(1), // the other slots must stay as they are
-    };
-    const loss = within(inputs.loss, 0);
-    const mean = reference.meanOf(rowLoss, step.rows);
-    const lossesOf = (rowsThen: Bounded[], meanThen: Bounded) =>
-      on('MEAN') ? { loss: loss.with(step.slot, meanThen) } : { row_loss: rowsThen, loss };
-    const last = step.rows - 1;
-    const broken = x.with(last * features + features - 1, Number.POSITIVE_INFINITY);
-    return [
-      {
-        inputs,
-        expected: {
-          logits: within(logits, 0),
-          ...(on('GRADIENT') ? { dlogits: gradient } : {}),
-          ...lossesOf(rowLoss, mean),
-        },
-        step,
-      },
-      { inputs: { ...inputs, x: broken }, expected: lossesOf(rowLoss.with(last, nan), nan), step },
-    ];
-  },
+  linear_cross_entropy: checkLinearCrossEntropy,
+  linear_cross_entropy_subgroup: checkLinearCrossEntropy,
 
   mean_loss({ params, count, floats }) {
     const { rows } = params as { rows: number };

@@ -6,6 +6,7 @@ import { type Device, withoutKernels } from '../gpu/device.ts';
 import type { DispatchDescription } from '../gpu/plan.ts';
 import { type CheckResult, checkDispatch, dispatchKey, isKernelName } from '../ops/check.ts';
 import type { KernelName } from '../ops/kernels.generated.ts';
+import { linearCrossEntropyKernels } from '../ops/linear_cross_entropy.ts';
 import { matmulCores, matmulKernelName } from '../ops/matmul_variants.ts';
 import { createArenas } from './arenas.ts';
 import type { InputSpec } from './feed.ts';
@@ -41,13 +42,17 @@ interface Way {
   readonly dispatches: readonly DispatchDescription[];
 }
 
+/** Each beginning of a list, the empty one first: what is passed over on the way to each of its entries. */
+const beginnings = <T>(all: readonly T[]): (readonly T[])[] => all.map((_, i) => all.slice(0, i));
+
 /** The kernels that the fused plan can do without, in every combination, the fastest first. */
-const dispensable: readonly (readonly KernelName[])[] = [
-  [],
-  ['linear_backward'],
-  ['linear_cross_entropy'],
-  ['linear_backward', 'linear_cross_entropy'],
-];
+function dispensable(device: Device): (readonly KernelName[])[] {
+  const heads = linearCrossEntropyKernels(device).filter((name) => !device.avoided.has(name));
+  return [...beginnings(heads), heads].flatMap((names): (readonly KernelName[])[] => [
+    names,
+    ['linear_backward', ...names],
+  ]);
+}
 
 /**
  * Ways to train on this device, the fastest first: cores that are passed over are to be avoided; the fused plan can also do
@@ -57,10 +62,10 @@ function choicesFor(device: Device): KernelChoice[] {
   const cores = matmulCores(device)
     .map(matmulKernelName)
     .filter((name) => !device.avoided.has(name));
-  const passedOver = cores.map((_, i) => cores.slice(0, i));
+  const passedOver = beginnings(cores);
   return [
     ...passedOver.flatMap((avoid) =>
-      dispensable.map((names) => ({ avoid: [...avoid, ...names], plain: false })),
+      dispensable(device).map((names) => ({ avoid: [...avoid, ...names], plain: false })),
     ),
     ...passedOver.map((avoid) => ({ avoid, plain: true })),
   ];

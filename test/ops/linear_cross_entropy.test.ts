@@ -1,9 +1,11 @@
-// linear_cross_entropy.wgsl against float64: any two of its constants in every combination, and its launcher.
+// linear_cross_entropy.wgsl and linear_cross_entropy_subgroup.wgsl against float64: any two of their constants in every
+// combination, and their launcher.
 
 import { describe, expect, it } from 'vitest';
+import { withoutKernels } from '../../src/gpu/device.ts';
 import { checkDispatch } from '../../src/ops/check.ts';
-import { linearCrossEntropy as kernel } from '../../src/ops/kernels.generated.ts';
-import { linearCrossEntropy } from '../../src/ops/linear_cross_entropy.ts';
+import * as kernels from '../../src/ops/kernels.generated.ts';
+import { linearCrossEntropy, linearCrossEntropyKernels } from '../../src/ops/linear_cross_entropy.ts';
 import * as reference from '../../src/ops/reference.ts';
 import { run } from '../../src/ops/run.ts';
 import { stepRecord } from '../../src/ops/step.ts';
@@ -14,44 +16,54 @@ import { coveringVariants } from '../support/variants.ts';
 
 const device = useDevice();
 
+const both = [
+  { name: 'linear_cross_entropy', kernel: kernels.linearCrossEntropy },
+  { name: 'linear_cross_entropy_subgroup', kernel: kernels.linearCrossEntropySubgroup },
+] as const;
 /** Rows that one workgroup holds, and more. */
 const fewRows = [1, 3, 4, 61, 64];
 const manyRows = [65, 130, 257];
 const featureCounts = [4, 68, 132];
 
-describe.each(
-  coveringVariants(kernel, 2).map((constants) => [JSON.stringify(constants), constants] as const),
-)('%s', (_, constants) => {
-  it('is within its bounds on awkward sizes, in padded batches, and finds what is not finite', async () => {
-    const [classes, strands] = [Number(constants.CLASSES), Number(constants.STRANDS)];
-    const sizes = (constants.MEAN === true ? fewRows : manyRows).map(
-      (rows, i) => [rows, featureCounts[i % featureCounts.length] as number] as const,
-    );
-    for (const [rows, features] of sizes) {
-      const result = await checkDispatch(device(), {
-        label: 'y',
-        kernel: kernel.name,
-        constants,
-        params: { rows, features, classes, strands },
-        workgroups: [Math.ceil(rows / 64), 1, 1],
-        bindings: [floatBinding('bias', classes), floatBinding('loss', 3)],
-        images: [],
-      });
-      expect(result.message, `${rows} rows of ${features}`).toBeUndefined();
-      expect(result).toMatchObject({ ok: true, wrong: 0 });
+it.for(both.flatMap((one) => [1, 3, 10, 16].map((classes) => ({ ...one, classes }))))(
+  'every variant of $name with $classes classes is within its bounds on awkward sizes, in padded batches, and finds what is not finite',
+  async ({ name, kernel, classes }, context) => {
+    if (!linearCrossEntropyKernels(device()).includes(name)) return context.skip(); // its subgroups have other sizes
+    const lanes = device().info.subgroupSize;
+    const ofLanes = (LANES: boolean | number | undefined) => LANES === undefined || LANES === lanes;
+    const variants = coveringVariants(kernel, 2, (v) => v.CLASSES === classes && ofLanes(v.LANES));
+    expect(variants.length).toBe(4);
+    for (const constants of variants) {
+      const sizes = (constants.MEAN === true ? fewRows : manyRows).map(
+        (rows, i) => [rows, featureCounts[i % featureCounts.length] as number] as const,
+      );
+      for (const [rows, features] of sizes) {
+        const result = await checkDispatch(device(), {
+          label: 'y',
+          kernel: name,
+          constants,
+          params: { rows, features, classes, ...(name === 'linear_cross_entropy' ? { strands: 8 } : {}) },
+          workgroups: [Math.ceil(rows / 64), 1, 1],
+          bindings: [floatBinding('bias', classes), floatBinding('loss', 3)],
+          images: [],
+        });
+        expect(result.message, `${JSON.stringify(constants)}: ${rows} rows of ${features}`).toBeUndefined();
+        expect(result).toMatchObject({ ok: true, wrong: 0 });
+      }
     }
-  }, 60_000);
-});
+  },
+);
 
-describe.each([1, 8])('the launcher with %i strands', (strands) => {
-  it.each([
+describe.each(both)('the launcher of $name', ({ name }) => {
+  it.for([
     [64, 64, 512, 10],
     [40, 64, 36, 3],
     [200, 256, 20, 16],
     [65, 65, 8, 1],
-  ])(
+  ] as const)(
     '%i rows of %i, %i features, %i classes: logits, mean and gradient',
-    async (valid, rows, features, classes) => {
+    async ([valid, rows, features, classes], context) => {
+      if (!linearCrossEntropyKernels(device()).includes(name)) return context.skip();
       const [x, weight, bias] = [
         floats(rows * features, 1),
         floats(classes * features, 2),
@@ -68,7 +80,7 @@ describe.each([1, 8])('the launcher with %i strands', (strands) => {
         step: stepRecord({ rows: valid, slot: 1 }),
       };
       const found = await run(device(), inputs, (r, t) => ({
-        ...linearCrossEntropy(r, { label: 'y', gradient: true, strands, ...t }),
+        ...linearCrossEntropy(r, { label: 'y', gradient: true, name, ...t }),
         losses: t.losses,
       }));
       const product = reference.matmul(
@@ -95,7 +107,7 @@ describe.each([1, 8])('the launcher with %i strands', (strands) => {
   );
 });
 
-/** The kernel on given logits: they are the features, and the weights are the unit matrix. */
+/** The kernels on given logits: they are the features, and the weights are the unit matrix. */
 async function ofLogits(logits: readonly number[][], targets: readonly number[], bias: readonly number[]) {
   const [rows, classes] = [logits.length, bias.length];
   const features = 4 * Math.ceil(classes / 4);
@@ -112,9 +124,9 @@ async function ofLogits(logits: readonly number[][], targets: readonly number[],
     step: stepRecord({ rows, slot: 1 }),
   };
   const found = await Promise.all(
-    [1, 8].map((strands) =>
+    linearCrossEntropyKernels(device()).map((name) =>
       run(device(), inputs, (r, t) => ({
-        ...linearCrossEntropy(r, { label: 'y', gradient: true, strands, ...t }),
+        ...linearCrossEntropy(r, { label: 'y', gradient: true, name, ...t }),
         losses: t.losses,
       })),
     ),
@@ -176,5 +188,24 @@ it('refuses what it cannot load, in one line', async () => {
   );
   await expect(work).rejects.toThrow(
     'head: x of f32 with weight [2, 6]: expected f32, features in fours, at most 16 classes',
+  );
+});
+
+it('refuses when both kernels are to be avoided', async () => {
+  const none = withoutKernels(
+    device(),
+    both.map(({ name }) => name),
+  );
+  const inputs = {
+    x: f32(floats(4, 1), 1, 4),
+    weight: f32(floats(8, 2), 2, 4),
+    bias: f32([0, 0], 2),
+    targets: u32([1], 1),
+    losses: f32([0], 1),
+    step: stepRecord({ rows: 1 }),
+  };
+  const work = run(none, inputs, (r, t) => linearCrossEntropy(r, { label: 'head', gradient: false, ...t }));
+  await expect(work).rejects.toThrow(
+    /^head: no kernel is left on this adapter: linear_cross_entropy.* are to be avoided$/,
   );
 });

@@ -9,7 +9,7 @@ import { biasAdd } from '../../src/ops/bias_add.ts';
 import { columnSum } from '../../src/ops/column_sum.ts';
 import { confusion } from '../../src/ops/confusion.ts';
 import { crossEntropy } from '../../src/ops/cross_entropy.ts';
-import { linearCrossEntropy } from '../../src/ops/linear_cross_entropy.ts';
+import { linearCrossEntropy, linearCrossEntropyKernels } from '../../src/ops/linear_cross_entropy.ts';
 import { logSoftmax } from '../../src/ops/log_softmax.ts';
 import { logSoftmaxBackward } from '../../src/ops/log_softmax_backward.ts';
 import { matmul } from '../../src/ops/matmul.ts';
@@ -288,13 +288,13 @@ describe.each(fixtures.losses)('losses at $name', (loss) => {
       weight: f32(unit.flat(), columns, features),
       bias: f32(new Array(columns).fill(0), columns),
     };
-    for (const strands of columns <= 16 ? [1, 8] : []) {
+    for (const name of columns <= 16 ? linearCrossEntropyKernels(device()) : []) {
       const one = await run(device(), head, (r, { out, ...t }) => {
-        const made = linearCrossEntropy(r, { label, gradient: true, losses: out, strands, ...t });
+        const made = linearCrossEntropy(r, { label, gradient: true, losses: out, name, ...t });
         return { ...made, out };
       });
-      expectWithin(`linear_cross_entropy mean${kind}`, one.out, mean);
-      expectWithin(`linear_cross_entropy gradient${kind}`, one.dLogits, gradient);
+      expectWithin(`${name} mean${kind}`, one.out, mean);
+      expectWithin(`${name} gradient${kind}`, one.dLogits, gradient);
     }
 
     const plain = await run(device(), inputs, (r, { x, out, targets: classes, step }) => {

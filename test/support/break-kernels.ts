@@ -23,8 +23,13 @@ const faults = {
     ],
     [kernels.matmul, 'value += bias_or_mask[column];', 'value += 1.01 * bias_or_mask[column];'],
   ],
-  /** The last layer and its loss, in one kernel, go by a wrong bias. */
-  head: [[kernels.linearCrossEntropy, '+ bias[c];', '+ 1.01 * bias[c];']],
+  /** The last layer and its loss, in one kernel with subgroups, go by a wrong bias. */
+  'subgroup-head': [[kernels.linearCrossEntropySubgroup, 'z[c] += bias[c];', 'z[c] += 1.01 * bias[c];']],
+  /** In both kernels. */
+  head: [
+    [kernels.linearCrossEntropySubgroup, 'z[c] += bias[c];', 'z[c] += 1.01 * bias[c];'],
+    [kernels.linearCrossEntropy, '+ bias[c];', '+ 1.01 * bias[c];'],
+  ],
   /** The last layer's way back, in one kernel, gives its bias a wrong gradient. */
   'way-back': [
     [kernels.linearBackward, 'value += dy[row * OUTPUTS + c];', 'value += 1.01 * dy[row * OUTPUTS + c];'],

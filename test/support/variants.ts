@@ -12,7 +12,8 @@ const writtenInFile: Readonly<Record<string, readonly string[]>> = {
   clip_gradient: ['THREADS'],
   layer_norm: ['STRANDS'],
   layer_norm_backward: ['STRANDS'],
-  linear_cross_entropy: ['GROUPS'],
+  linear_cross_entropy: ['GROUPS', 'STRANDS'],
+  linear_cross_entropy_subgroup: ['ROWS'],
   matmul: ['TILE_K'],
   mean_loss: ['THREADS'],
   sum_squares: ['THREADS'],
@@ -33,7 +34,10 @@ const setByLauncher: Readonly<Record<string, readonly Readonly<Record<string, nu
   linear_backward: [1, 3, 10, 16].flatMap((OUTPUTS) =>
     [4, 8, 16].map((LANES) => ({ OUTPUTS, LANES, HELD: Math.ceil((2 * OUTPUTS) / LANES) })),
   ),
-  linear_cross_entropy: [1, 3, 10, 16].flatMap((CLASSES) => [1, 8].map((STRANDS) => ({ CLASSES, STRANDS }))),
+  linear_cross_entropy: [1, 3, 10, 16].map((CLASSES) => ({ CLASSES })),
+  linear_cross_entropy_subgroup: [1, 3, 10, 16].flatMap((CLASSES) =>
+    [4, 8, 16].map((LANES) => ({ CLASSES, LANES, HELD: Math.ceil(CLASSES / LANES) })),
+  ),
   matmul: allMatmulVariants.filter(({ core }) => core === 'tile').map(({ constants }) => constants),
   matmul_subgroup: allMatmulVariants
     .filter(({ core }) => core === 'subgroup')

@@ -96,7 +96,8 @@ describe('checkModel', () => {
     ])
       expect(kernels).toContain(name);
     if (device().info.software)
-      for (const name of ['matmul_subgroup', 'linear_backward']) expect(kernels).toContain(name);
+      for (const name of ['matmul_subgroup', 'linear_backward', 'linear_cross_entropy_subgroup'])
+        expect(kernels).toContain(name);
     const shapes = checks.map(({ shape }) => shape);
     expect(shapes).toContain(
       `a [${batchSize}, ${features}], b [${hidden}, ${features}], bias_or_mask [${hidden}], c [${batchSize}, ${hidden}]`,
@@ -112,9 +113,15 @@ describe('checkModel', () => {
     },
     { fault: 'bias', wrong: ['matmul_subgroup', 'matmul'], choice: { avoid: [], plain: true } },
     {
+      fault: 'subgroup-head',
+      wrong: ['linear_cross_entropy_subgroup'],
+      choice: { avoid: ['linear_cross_entropy_subgroup'], plain: false },
+      layers: layerWithLoss,
+    },
+    {
       fault: 'head',
-      wrong: ['linear_cross_entropy'],
-      choice: { avoid: ['linear_cross_entropy'], plain: false },
+      wrong: ['linear_cross_entropy_subgroup', 'linear_cross_entropy'],
+      choice: { avoid: ['linear_cross_entropy_subgroup', 'linear_cross_entropy'], plain: false },
       layers: layerWithLoss,
     },
     {
