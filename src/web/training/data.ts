@@ -63,8 +63,10 @@ export function createDataRoom(
       return { train: await datasets.synthetic('train'), test: await datasets.synthetic('test') };
     const { load } = fileSets[dataset];
     const due = every(100);
+    let told: string | undefined; // the file of the last message: each has one, however fast it comes
     const onProgress = ({ file, received, total }: DownloadProgress) => {
-      if (!due(performance.now()) && received !== total) return;
+      if (!due(performance.now()) && received !== total && file === told) return;
+      told = file;
       tell({ type: 'download', file, received, ...(total !== undefined && { total }) });
     };
     const baseUrl = new URL(`data/${dataset}/`, room.address).href;
