@@ -187,11 +187,16 @@ export const explanations: readonly Explanation[] = [
     after: /^\(first/,
     why: notStored,
   },
-  { kernels: ['linear_cross_entropy'], operators: ['drop term'], at: /- 1u(?=\)\) \*)/, why: notStored },
   {
-    kernels: ['linear_cross_entropy'],
-    operators: ['always enter', 'drop bitcast'],
-    at: /is_finite\(bitcast<f32>\(bits\)\)/,
+    kernels: ['linear_cross_entropy', 'linear_cross_entropy_subgroup'],
+    operators: ['drop term'],
+    at: /- 1u(?=\)\) \*)/,
+    why: notStored,
+  },
+  {
+    kernels: ['linear_cross_entropy', 'linear_cross_entropy_subgroup'],
+    operators: ['always enter', 'drop bitcast', 'drop factor'],
+    at: /is_finite\(bitcast<f32>\(bits\)\)|\(bits & EXPONENT\) != EXPONENT|(?<=\(bits )& EXPONENT/,
     why: 'a NaN is not kept from the sum and makes it one, as it does on these drivers; WGSL does not promise it',
   },
   {
@@ -208,8 +213,8 @@ export const explanations: readonly Explanation[] = [
   },
   {
     kernels: ['linear_cross_entropy_subgroup'],
-    operators: ['shift comparison', 'drop min', 'drop term'],
-    at: /(?<=; first )<|min\(rows|(?<=params\.rows )- 1u(?=\)\) \*)/,
+    operators: ['shift comparison', 'drop min'],
+    at: /(?<=; first )<|min\(rows/,
     why: notStored,
   },
   {
@@ -223,12 +228,6 @@ export const explanations: readonly Explanation[] = [
     operators: ['shift comparison'],
     at: /(?<=var c = 1u; c )</,
     why: 'an index past the last class is led back to it, and the largest found before',
-  },
-  {
-    kernels: ['linear_cross_entropy_subgroup'],
-    operators: ['always enter', 'drop factor'],
-    at: /\(bits & EXPONENT\) != EXPONENT|(?<=\(bits )& EXPONENT/,
-    why: 'a NaN is not kept from the sum and makes it one, as it does on these drivers; WGSL does not promise it',
   },
   {
     kernels: ['linear_cross_entropy', 'linear_cross_entropy_subgroup'],

@@ -58,7 +58,8 @@ export async function profilePlan(
   const stamps: Storage = { label, bytes: 8 * count, buffer: undefined };
   const querySet = gpu.createQuerySet({ label, type: 'timestamp', count });
   const samples: number[][] = plan.dispatches.map(() => []);
-  // Of a replay: that long it need not be asked for, which on software adapters takes a core from what is timed.
+  // Seconds that a replay takes. Before that nobody asks whether it is done: that polls, and on software adapters takes a
+  // core from what is timed.
   let expected = 0;
   try {
     device.allocate(stamps, bufferUsage.queryResolve | bufferUsage.copySrc);

@@ -63,10 +63,9 @@ function choicesFor(device: Device): KernelChoice[] {
     .map(matmulKernelName)
     .filter((name) => !device.avoided.has(name));
   const passedOver = beginnings(cores);
+  const others = dispensable(device);
   return [
-    ...passedOver.flatMap((avoid) =>
-      dispensable(device).map((names) => ({ avoid: [...avoid, ...names], plain: false })),
-    ),
+    ...passedOver.flatMap((avoid) => others.map((names) => ({ avoid: [...avoid, ...names], plain: false }))),
     ...passedOver.map((avoid) => ({ avoid, plain: true })),
   ];
 }

@@ -12,7 +12,7 @@ import { bundle } from './bundle.ts';
 import { openPage, startChromium } from './chromium.ts';
 import { serve } from './serve.ts';
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+vi.setConfig({ hookTimeout: 180_000 });
 
 const blocks = pages.find(({ path }) => path === 'src/README.md')?.blocks ?? [];
 const html = blocks.find(({ language }) => language === 'html')?.text ?? '';

@@ -15,7 +15,7 @@ import { type Job, type Outcome, program } from './program.ts';
 import { type Server, serve } from './serve.ts';
 
 // A software GPU compiles its kernels on the CPU, beside all the other tests.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+vi.setConfig({ hookTimeout: 180_000 });
 
 /** How far drivers may be apart after a few steps: they add in different orders. */
 const tolerance = 1e-4;

@@ -8,7 +8,7 @@ import type { Message } from '../../src/recipes/protocol.ts';
 import { type Ended, freePort, heddle, temporaryFolder } from '../cli/support.ts';
 import { openPage, startChromium } from './chromium.ts';
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+vi.setConfig({ hookTimeout: 180_000 });
 
 let browser: Browser;
 

@@ -24,9 +24,6 @@ import { type DispatchDescription, fromArrays } from '../../src/index.ts';
 import { traceOf } from '../../src/recipes/trace.ts';
 import { heddle, records, temporaryFolder } from './support.ts';
 
-// The run starts a process for each first step: seconds, and more beside other tests.
-vi.setConfig({ testTimeout: 240_000 });
-
 const around = (median: number): Spread => ({ median, lowest: 0.9 * median, highest: 1.1 * median });
 
 const result: BenchResult = {

@@ -3,11 +3,8 @@
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { heddle, noDriver, records, temporaryFolder, withCache } from './support.ts';
-
-// Each process compiles its kernels: seconds on SwiftShader, more beside other tests.
-vi.setConfig({ testTimeout: 240_000 });
 
 test.runIf(process.platform === 'linux')(
   'doctor without an adapter reports what there is and exits with 3',

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { pythonLines } from '../../src/cli/export-python.ts';
 import { FASHION_MNIST_CLASSES } from '../../src/data/fashion-mnist.ts';
 import { manualSeed } from '../../src/index.ts';
@@ -16,8 +16,6 @@ import { floats } from '../support/data.ts';
 import { runOnnx } from '../support/onnx.ts';
 import { runPython, torchPython } from '../support/python.ts';
 import { heddle, temporaryFolder } from './support.ts';
-
-vi.setConfig({ testTimeout: 120_000 });
 
 const image = { input: [1, 28, 28], classes: 10 };
 const tutorial: Shape = { ...image, model: 'mlp', hidden: [512, 512] };

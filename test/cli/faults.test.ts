@@ -5,13 +5,11 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { otherAdapter } from '../../src/cli/train-faults.ts';
 import { decodeCheckpoint } from '../../src/io/checkpoint.ts';
 import { createGenerator } from '../../src/random/generator.ts';
 import { heddle, nodeArguments, records, temporaryFolder } from './support.ts';
-
-vi.setConfig({ testTimeout: 300_000 });
 
 const faults = new URL('../support/gpu-faults.ts', import.meta.url).href;
 const fullDisk = new URL('../support/full-disk.ts', import.meta.url).href;

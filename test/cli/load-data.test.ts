@@ -9,7 +9,6 @@ import { augmentation } from '../../src/recipes/augment.ts';
 import { pngFile } from '../data/png-file.ts';
 import { heddle, records, temporaryFolder } from './support.ts';
 
-vi.setConfig({ testTimeout: 240_000 });
 afterEach(() => {
   vi.unstubAllEnvs();
 });

@@ -9,7 +9,7 @@ import { pngFile } from '../data/png-file.ts';
 import { type HostLinear, hostLogits } from '../support/network.ts';
 import { heddle, records, temporaryFolder } from './support.ts';
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+vi.setConfig({ hookTimeout: 240_000 });
 
 const hidden = 24;
 const shots = 11;

@@ -2,12 +2,10 @@
 
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { decodeCheckpoint, decodeWeights } from '../../src/io/checkpoint.ts';
 import { encodeSafetensors } from '../../src/io/safetensors.ts';
 import { heddle, records, temporaryFolder } from './support.ts';
-
-vi.setConfig({ testTimeout: 240_000 });
 
 const quick = ['train', '--dataset', 'synthetic', '--hidden', '16', '--seed', '5'];
 const small = [...quick, '--limit', '150'];

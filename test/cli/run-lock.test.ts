@@ -36,7 +36,7 @@ test('of three processes that take a lock at the same moment, one gets it, be it
     for (const child of children) child.kill();
   }
   expect(readdirSync(folder)).toEqual([]);
-}, 120_000);
+});
 
 test('a lock says who has it, and is gone when given back', () => {
   const folder = temporaryFolder();

@@ -4,10 +4,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { heddle, noDriver, records, temporaryFolder } from './support.ts';
-
-vi.setConfig({ testTimeout: 240_000 });
 
 const small = ['--dataset', 'synthetic', '--limit', '150', '--hidden', '8', '--epochs', '1'];
 const bytes = (...path: string[]) => readFileSync(join(...path)).toString('base64');

@@ -2,12 +2,9 @@
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { decodeSafetensors } from '../../src/io/safetensors.ts';
 import { heddle, noDriver, records, type StartOptions, temporaryFolder } from './support.ts';
-
-// Each process compiles its kernels: seconds on SwiftShader, more beside other tests.
-vi.setConfig({ testTimeout: 240_000 });
 
 const quick = ['train', '--dataset', 'synthetic', '--limit', '150', '--hidden', '16'];
 const endless = ['train', '--dataset', 'synthetic', '--epochs', '100000', '--hidden', '16', '--json'];

@@ -6,11 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { tuneText } from '../../src/cli/tune.ts';
 import { heddle, records, temporaryFolder, withCache } from './support.ts';
 
-const timeout = 120_000;
 const sizes = ['--hidden', '16,16', '--batch-size', '8'];
 const run = ['train', '--dataset', 'synthetic', ...sizes, '--limit', '80', '--epochs', '1', '--json'];
 
-describe('heddle tune', { timeout }, () => {
+describe('heddle tune', () => {
   test('keeps a choice for each product; train, plan and --kernels use it until it is forgotten', async () => {
     const cwd = temporaryFolder();
     const machine = { cwd, env: withCache(join(cwd, 'cache')) };

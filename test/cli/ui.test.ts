@@ -10,7 +10,7 @@ import type { Message } from '../../src/recipes/protocol.ts';
 import { hear, pointsOf, statusesOf } from './listen.ts';
 import { freePort, heddle, records, temporaryFolder } from './support.ts';
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+vi.setConfig({ hookTimeout: 240_000 });
 
 beforeAll(() => build()); // the page, unless it is what the sources say
 

@@ -108,10 +108,7 @@ async function expectVariants(kernel: string, variants: readonly ConstantValues[
   console.log(`  ${kernel}: ${variants.length} variants, worst error ÷ bound ${worst.toPrecision(2)}`);
 }
 
-/** A driver without a warm shader cache compiles each variant in a second or so. */
-const timeout = 240_000;
-
-describe.each([5, 33, 66])('matrices of about %i', { timeout }, (near) => {
+describe.each([5, 33, 66])('matrices of about %i', (near) => {
   it('by the tile core, in any two constants', () =>
     expectVariants('matmul', coveringVariants(matmul, 2), near));
 

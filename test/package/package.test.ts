@@ -10,7 +10,7 @@ import { npm, root, run } from '../../scripts/setup/common.mjs';
 import { build } from '../../scripts/setup/project.mjs';
 import { temporaryFolder } from '../cli/support.ts';
 
-vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
+vi.setConfig({ hookTimeout: 300_000 });
 
 const json = (path: string) => JSON.parse(readFileSync(join(root, path), 'utf8'));
 const about = json('package.json');

@@ -2,12 +2,10 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { namedParameters } from '../../src/nn/parameters.ts';
 import { buildModel, countParameters, modelNames, modelText, type Shape } from '../../src/recipes/model.ts';
 import { heddle, records, temporaryFolder, withCache } from '../cli/support.ts';
-
-vi.setConfig({ testTimeout: 240_000 });
 
 const shapeOf = (model: Shape['model'], classes: number, input: readonly number[] = [1, 28, 28]): Shape => ({
   model,

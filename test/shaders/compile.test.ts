@@ -47,10 +47,8 @@ const variantsOf = once((kernel): ConstantValues[] => {
 async function refusals(kernel: KernelSpec, variants: readonly ConstantValues[]): Promise<string[]> {
   const said = new Map<string, string>();
   for (let i = 0; i < variants.length; i += atOnce) {
-    const some = variants.slice(i, i + atOnce);
-    for (const result of await Promise.allSettled(
-      some.map((values) => compile(device, kernel, values, [])),
-    )) {
+    const some = variants.slice(i, i + atOnce).map((values) => compile(device, kernel, values, []));
+    for (const result of await Promise.allSettled(some)) {
       if (result.status === 'fulfilled') continue;
       const message = messageOf(result.reason);
       const [, variant = '', place = message] =

@@ -20,4 +20,4 @@ it('gives byte-identical weights after two epochs in three processes', async () 
   expect(found[0]?.after).not.toBe(found[0]?.before);
   expect(found[1]).toEqual(found[0]);
   expect(found[2]).toEqual(found[0]);
-}, 240_000);
+});

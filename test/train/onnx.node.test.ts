@@ -90,35 +90,31 @@ it.each<[string, () => Layer]>([
   ['lenet', () => buildModel({ ...image, model: 'lenet', hidden: [] })],
   ['the cnn', () => buildModel({ ...image, model: 'cnn', hidden: [] })],
   ['every kind of layer', everything],
-])(
-  '%s',
-  async (_, make) => {
-    manualSeed(0);
-    const model = make();
-    const trainer = await createTrainer(device(), {
-      model,
-      loss: nn.crossEntropyLoss(),
-      optimizer: optim.adam({ lr: 3e-3 }),
-      batchSize: 64,
-    });
-    const train = dataLoader(take(await datasets.fashionMnist('train'), 64 * batches), { batchSize: 64 });
-    for await (const event of trainer.fit(train, { epochs: 1 })) void event;
-    const weights = await trainer.state();
-    trainer.destroy();
+])('%s', async (_, make) => {
+  manualSeed(0);
+  const model = make();
+  const trainer = await createTrainer(device(), {
+    model,
+    loss: nn.crossEntropyLoss(),
+    optimizer: optim.adam({ lr: 3e-3 }),
+    batchSize: 64,
+  });
+  const train = dataLoader(take(await datasets.fashionMnist('train'), 64 * batches), { batchSize: 64 });
+  for await (const event of trainer.fit(train, { epochs: 1 })) void event;
+  const weights = await trainer.state();
+  trainer.destroy();
 
-    const rows = 50;
-    const { inputs: pixels } = take(await datasets.fashionMnist('test'), rows);
-    const shape = [rows, ...inputShape];
-    const ours = await logitsOf(model, weights, { data: Uint8Array.from(pixels), shape });
-    const scaled = Float32Array.from(pixels, (byte) => byte / 255);
-    const theirs = await runOnnx(await encodeOnnx(model, weights, { inputShape }), scaled, shape);
-    expect(theirs.shape).toEqual([rows, 10]);
-    const worst = Math.max(...ours.map((value, i) => Math.abs(value - (theirs.data[i] as number))));
-    console.log(`  onnx, ${_}: largest difference of ${rows} rows of logits ${worst.toExponential(1)}`);
-    // Logits of up to some 10 are sums of up to 784 terms in another order: a few units of their last place, 1e-6, and their errors
-    // go through the next layer's sums.
-    expect(worst).toBeLessThan(1e-4);
-    expect(Math.max(...ours) - Math.min(...ours)).toBeGreaterThan(0.5); // of a model that has learned
-  },
-  240_000,
-);
+  const rows = 50;
+  const { inputs: pixels } = take(await datasets.fashionMnist('test'), rows);
+  const shape = [rows, ...inputShape];
+  const ours = await logitsOf(model, weights, { data: Uint8Array.from(pixels), shape });
+  const scaled = Float32Array.from(pixels, (byte) => byte / 255);
+  const theirs = await runOnnx(await encodeOnnx(model, weights, { inputShape }), scaled, shape);
+  expect(theirs.shape).toEqual([rows, 10]);
+  const worst = Math.max(...ours.map((value, i) => Math.abs(value - (theirs.data[i] as number))));
+  console.log(`  onnx, ${_}: largest difference of ${rows} rows of logits ${worst.toExponential(1)}`);
+  // Logits of up to some 10 are sums of up to 784 terms in another order: a few units of their last place, 1e-6, and their errors
+  // go through the next layer's sums.
+  expect(worst).toBeLessThan(1e-4);
+  expect(Math.max(...ours) - Math.min(...ours)).toBeGreaterThan(0.5); // of a model that has learned
+});

@@ -85,7 +85,7 @@ it('measures each product by every variant, and what it names is used and comput
   changed.losses.forEach((loss, i) => {
     expect(loss).toBeCloseTo(untuned.losses[i] as number, 5);
   });
-}, 120_000);
+});
 
 it('compiles no more than one variant of each when its time is over, and says which were left out', async () => {
   for (const { candidates, skipped, best } of await tuned(device(), 0)) {
@@ -93,7 +93,7 @@ it('compiles no more than one variant of each when its time is over, and says wh
     expect(best).toBe(candidates[0]?.variant);
     expect(skipped.length).toBeGreaterThan(0);
   }
-}, 120_000);
+});
 
 it('names that the adapter cannot use are passed over', async () => {
   const { variants } = await train(device());
@@ -102,7 +102,7 @@ it('names that the adapter cannot use are passed over', async () => {
   const named = new Map([...variants.keys()].map((problem) => [problem, 'subgroup 32×2×2']));
   const tiles = await train(withVariants(withoutKernels(device(), ['matmul_subgroup']), named));
   for (const name of tiles.variants.values()) expect(name).toMatch(/^tile /);
-}, 120_000);
+});
 
 it('says so where there are no timestamps', async () => {
   const plain: Device = Object.create(device(), { features: { value: [] } });

@@ -1,14 +1,12 @@
 // The page as it is built, in Chromium, under the policy that it is served with: without WebGPU, and watching a run in Node.
 
 import type { Browser, Page } from 'playwright';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Message, RunFacts } from '../../src/recipes/protocol.ts';
 import { defaults } from '../../src/web/settings.ts';
 import { openPage, startChromium } from '../browser/chromium.ts';
 import { type Server, serve } from '../browser/serve.ts';
 import { bundlePage } from '../browser/ui-bundle.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; worker-src 'self'";

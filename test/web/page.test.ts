@@ -4,13 +4,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Command, Message } from '../../src/recipes/protocol.ts';
 import { openPage, startChromium, type Watched } from '../browser/chromium.ts';
 import { type Server, serve } from '../browser/serve.ts';
 import { bundlePage } from '../browser/ui-bundle.ts';
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const artifacts = join(import.meta.dirname, '..', '.artifacts', 'page');
 let browser: Browser | undefined;

@@ -11,7 +11,7 @@ import { chromiumOptions, openPage, startChromium } from '../browser/chromium.ts
 import { openTab } from '../browser/tabs.ts';
 import { type Ended, freePort, heddle, temporaryFolder } from '../cli/support.ts';
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+vi.setConfig({ hookTimeout: 240_000 });
 
 const artifacts = join(import.meta.dirname, '..', '.artifacts', 'whole');
 const cwd = temporaryFolder();

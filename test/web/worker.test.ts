@@ -13,7 +13,7 @@ import { type Server, serve } from '../browser/serve.ts';
 import { heddle, records, temporaryFolder } from '../cli/support.ts';
 import { type Client, openClient, small } from './client.ts';
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+vi.setConfig({ hookTimeout: 240_000 });
 
 const conditions = ['heddle-source', 'browser', 'module', 'import', 'default'];
 const [swiftshader] = swiftshaderCandidates();
