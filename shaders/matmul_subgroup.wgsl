@@ -8,6 +8,9 @@
 // The accumulators are meant to stay in memory: a loop-carried register costs a mask and a write-back each iteration
 // there, an array element a load and a store in place. Hence the run-time bound of the last loop.
 // Indices are shifted and masked, not divided: SwiftShader divides by constants, too, and one lane after the other.
+// With four lanes, SwiftShader's, a broadcast costs ten instructions, a swap within the quad one: each lane then adds up
+// rows of its neighbours in the order in which swaps bring them. And four steps along k are a matrix times a vector: the
+// sum of their products stays in a register, where each fma's goes to memory and back.
 
 enable subgroups;
 
@@ -268,7 +271,7 @@ fn store(i: u32, four: vec4f, of_this_row: vec4<bool>) {
 // Stores four neighbours of C; returns whether SGD made a NaN or an infinity of one of them.
 fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> bool {
   var is_broken = false;
-  if (column < params.n) {
+  if (row < params.m && column < params.n) {
     let of_this_row = vec4u(column, column + 1u, column + 2u, column + 3u) < vec4u(params.n);
     let i = (part * params.m + row) * params.n + column;
     var value = sum;
@@ -332,6 +335,15 @@ fn end_of(part: u32) -> u32 {
   return min((part + 1u) * params.chunk, params.k);
 }
 
+// Of which row of the tile a lane's sums at `slot` are. With four lanes, where slot s of four takes what lane ^ s holds: one
+// row a lane, or the four neighbouring ones of a transposed A.
+fn slot_row(slot: u32, lane: u32) -> u32 {
+  if (LANES == 4u) {
+    return slot ^ select(lane, 4u * lane, A_TRANSPOSED);
+  }
+  return slot;
+}
+
 fn sum_rows(part: u32, first: u32, lane: u32) {
   var is_broken = false;
   for (var i = 4u * lane; i < ROWS; i += 4u * LANES) {
@@ -360,18 +372,17 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
   let lane_row = lane % (ROWS / 4u) * 4u;
   var sums: array<vec4f, ROWS * QUADS>;
   for (var k = tile.z * params.chunk; k < end_of(tile.z); k += DEPTH) {
-    var runs: array<vec4f, A_RUNS>;   // the tile's ROWS × DEPTH values of A, spread over the lanes,
-    var fours: array<vec4f, A_FOURS>; // one way or the other
+    var held: array<vec4f, A_RUNS>; // the tile's ROWS × DEPTH values of A, spread over the lanes: fours or runs
     if (A_TRANSPOSED) {
       // unroll
       for (var j = 0u; j < A_FOURS; j++) {
         const v = j * LANES;
-        fours[j] = a_along_m(k + v / (ROWS / 4u) + lane_k, row + v % (ROWS / 4u) * 4u + lane_row);
+        held[j] = a_along_m(k + v / (ROWS / 4u) + lane_k, row + v % (ROWS / 4u) * 4u + lane_row);
       }
     } else {
       // unroll
       for (var j = 0u; j < A_RUNS; j++) {
-        runs[j] = a_along_k(row + j % GROUPS * LANES + lane, k + j / GROUPS * RUN);
+        held[j] = a_along_k(row + j % GROUPS * LANES + lane, k + j / GROUPS * RUN);
       }
     }
     var y: array<vec4f, B_FOURS>; // B[k + d][this lane's columns], at [d][quad]
@@ -396,46 +407,61 @@ fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u
         }
       }
     }
-    // unroll
-    for (var i = 0u; i < ROWS; i++) {
-      var x: array<f32, DEPTH>; // A[row + i][k + d]
+    if (LANES == 4u) {
       // unroll
-      for (var d = 0u; d < DEPTH; d++) {
-        // With 8 lanes a shuffle is one instruction of lavapipe's; with others a broadcast is fast, and wants a constant.
-        if (A_TRANSPOSED) {
-          const v = d * (ROWS / 4u) + i / 4u;
-          let held = fours[v / LANES][i % 4u];
-          if (LANES == 8u) {
-            x[d] = subgroupShuffle(held, v % LANES);
-          } else {
-            x[d] = subgroupBroadcast(held, v % LANES);
-          }
-        } else {
-          let held = runs[d / RUN * GROUPS + i / LANES][d % RUN];
-          if (LANES == 8u) {
-            x[d] = subgroupShuffle(held, i % LANES);
-          } else {
-            x[d] = subgroupBroadcast(held, i % LANES);
-          }
-        }
-      }
-      // unroll
-      for (var q = 0u; q < QUADS; q++) {
-        var sum = sums[i * QUADS + q];
+      for (var i = 0u; i < ROWS; i++) {
+        var x: array<f32, DEPTH>; // A[row + slot_row(i)][k + d]
         // unroll
         for (var d = 0u; d < DEPTH; d++) {
-          sum = fma(vec4f(x[d]), y[d * QUADS + q], sum);
+          const v = d * (ROWS / 4u) + i / 4u;
+          let own = held[select(d / RUN * GROUPS + i / LANES, v / LANES, A_TRANSPOSED)][select(d % RUN, i % 4u, A_TRANSPOSED)];
+          x[d] = array(own, quadSwapX(own), quadSwapY(own), quadSwapDiagonal(own))[select(i, v, A_TRANSPOSED) % 4u];
         }
-        sums[i * QUADS + q] = sum;
+        // unroll
+        for (var q = 0u; q < QUADS; q++) {
+          var sum = sums[i * QUADS + q];
+          // unroll
+          for (var f = 0u; f < DEPTH / 4u; f++) {
+            const d = 4u * f;
+            sum += mat4x4f(y[d * QUADS + q], y[(d + 1u) * QUADS + q], y[(d + 2u) * QUADS + q], y[(d + 3u) * QUADS + q])
+              * vec4f(x[d], x[d + 1u], x[d + 2u], x[d + 3u]);
+          }
+          sums[i * QUADS + q] = sum;
+        }
+      }
+    } else {
+      // unroll
+      for (var i = 0u; i < ROWS; i++) {
+        var x: array<f32, DEPTH>; // A[row + i][k + d]
+        // unroll
+        for (var d = 0u; d < DEPTH; d++) {
+          const v = d * (ROWS / 4u) + i / 4u;
+          let own = held[select(d / RUN * GROUPS + i / LANES, v / LANES, A_TRANSPOSED)][select(d % RUN, i % 4u, A_TRANSPOSED)];
+          // With 8 lanes a shuffle is one instruction of lavapipe's; with 16 a broadcast is fast, and wants a constant.
+          if (LANES == 8u) {
+            x[d] = subgroupShuffle(own, select(i, v, A_TRANSPOSED) % LANES);
+          } else {
+            x[d] = subgroupBroadcast(own, select(i, v, A_TRANSPOSED) % LANES);
+          }
+        }
+        // unroll
+        for (var q = 0u; q < QUADS; q++) {
+          var sum = sums[i * QUADS + q];
+          // unroll
+          for (var d = 0u; d < DEPTH; d++) {
+            sum = fma(vec4f(x[d]), y[d * QUADS + q], sum);
+          }
+          sums[i * QUADS + q] = sum;
+        }
       }
     }
   }
   var is_broken = false;
-  let rows = min(ROWS, params.m - row) + params.zero;
-  for (var i = 0u; i < rows; i++) {
+  let slots = ROWS + params.zero;
+  for (var i = 0u; i < slots; i++) {
     // unroll
     for (var q = 0u; q < QUADS; q++) {
-      is_broken |= epilogue(sums[i * QUADS + q], tile.z, row + i, column + 4u * q);
+      is_broken |= epilogue(sums[i * QUADS + q], tile.z, row + slot_row(i, lane), column + 4u * q);
     }
   }
   report(is_broken);

@@ -60,14 +60,14 @@ const isLarge = ({ m, k }: MatmulShape) => m >= 256 && k >= 256;
 /**
  * By core, the first that suits wins; those that never do are there to be measured.
  * Subgroups, measured on SwiftShader (4 lanes) and lavapipe (8; 16 where platform/node-lavapipe.ts asks for it): with four
- * lanes an iteration costs as much as a hundred multiply-adds, hence the depth; with more lanes loads do, and beyond 28 KB
- * of code they cost several times that, so ROWS·QUADS·DEPTH stays at 128, or 256 where images make loads cheap. With 16
- * lanes 128 is as fast for the tutorial's products, and compiles in two thirds of the time. Tiles: estimates for hardware
- * GPUs, measured on none.
+ * lanes a sum's way to memory and back costs as much as five multiply-adds, hence the depth; 64 rows would be a twentieth
+ * faster, and take twice as long to compile, at every start. With more lanes loads cost more, and beyond 28 KB of code
+ * several times that, so ROWS·QUADS·DEPTH stays at 128, or 256 where images make loads cheap. With 16 lanes 128 is as fast
+ * for the tutorial's products, and compiles in two thirds of the time. Tiles: estimates for hardware GPUs, measured on none.
  */
 const table: readonly Row[] = [
   { variant: subgroup(4, 16, 2, 8), suits: (shape) => shape.m <= 16 || isNarrow(shape) },
-  { variant: subgroup(4, 32, 4, 4), suits: always },
+  { variant: subgroup(4, 32, 2, 8), suits: always },
   { variant: subgroup(8, 16, 1, 2), suits: ({ m }) => m <= 16 },
   { variant: subgroup(8, 64, 1, 2), suits: isNarrow },
   { variant: subgroup(8, 32, 2, 4), suits: ({ bImage = false }) => bImage },

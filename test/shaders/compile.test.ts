@@ -138,14 +138,14 @@ describe('a kernel that does not compile', () => {
       });
     };
     await shown('a_along_k(row + j %', 'a_along_k(row + jj %', 'jj', "unresolved value 'jj'");
-    await shown('fours[v', 'fourz[v', 'fourz', "unresolved value 'fourz'");
+    await shown('subgroupShuffle(own,', 'subgroupShuffle(owned,', 'owned', "unresolved value 'owned'");
     await shown(
       'b_along_k(column + 4u * q + 3u,',
       'b_along_k(columns + 4u * q + 3u,',
       'columns',
       "unresolved value 'columns'",
     );
-    await shown('params.m - row)', 'params.mm - row)', 'params.mm', 'struct member mm not found');
+    await shown('ROWS + params.zero', 'ROWS + params.zeros', 'params.zeros', 'struct member zeros not found');
   });
 
   it('tells how many errors follow the first', async () => {
