@@ -1,9 +1,9 @@
 // Keeps the GPU fed: uploads the data of the next K steps with one write a ring, encodes K replays of a plan into one
 // command buffer, submits it, and brings the steps' results back a little later. At most two such chunks are in flight.
-// A step that takes long is split over several submits.
+// A step that takes long is split over several submits where others may want the GPU too.
 // After warm-up it creates no buffer, bind group or pipeline. Knows nothing of what a step computes.
 
-import { restFromGpu } from '#platform';
+import { isShared, restFromGpu } from '#platform';
 import { beginCommands, endCommands, endPass } from './commands.ts';
 import type { Device } from './device.ts';
 import type { Plan } from './plan.ts';
@@ -68,7 +68,7 @@ interface Pace {
 /** A submit should take about this long: far from any watchdog, long enough to hide its overhead. */
 const targetChunkSeconds = 0.04;
 /**
- * A step that takes longer is submitted in parts of about `partSeconds`: what else wants the GPU, such as a browser that
+ * A step that takes longer is submitted in parts of about `partSeconds`: whoever else wants the GPU, such as a browser that
  * draws the page, gets its turn in between. A part costs up to 1 ms where drivers are software.
  */
 const longestStepSeconds = 0.08;
@@ -100,6 +100,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
   const staging: Storage[] = [];
   const free: Storage[] = [];
   const paces = new Map<Plan, Pace>();
+  const shared = isShared(device.info.software);
   const now = () => performance.now() / 1000;
 
   const submit = (plan: Plan, steps: number, destination: GPUBuffer | undefined, pace?: Pace) => {
@@ -109,7 +110,7 @@ export function createScheduler(device: Device, rings: readonly Ring[], results:
       queue.writeBuffer(storage.buffer as GPUBuffer, 0, host, 0, stride * steps);
     }
     let commands = beginCommands(device, plan.label);
-    if (pace === undefined || steps > 1 || isShort(pace)) {
+    if (pace === undefined || steps > 1 || !shared || isShort(pace)) {
       for (let slot = 0; slot < steps; slot++) plan.encode(commands, slot);
     } else {
       const { secondsPerStep, shares } = pace;

@@ -54,8 +54,11 @@ const isSmall = ({ m, n, k, parts = 1 }: MatmulShape) =>
 /** The many windows of images by the few channels that a convolution makes of them: half of a wide tile would be left out. */
 const isNarrow = ({ m, n }: MatmulShape) => m >= 1024 && n <= 32;
 
-/** With 16 lanes a larger tile is a tenth faster then, though it takes longer to compile; below, it makes no difference. */
-const isLarge = ({ m, k }: MatmulShape) => m >= 256 && k >= 256;
+/**
+ * With 16 lanes a larger tile is a tenth faster then, though it takes longer to compile; below, it makes no difference, and
+ * with A in a buffer, as u8 always is, it is a tenth slower.
+ */
+const isLarge = ({ m, k, aImage = false }: MatmulShape) => m >= 256 && k >= 256 && aImage;
 
 /**
  * By core, the first that suits wins; those that never do are there to be measured.

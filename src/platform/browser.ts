@@ -12,6 +12,9 @@ export const restFromGpu = (_seconds: number): Promise<void> => Promise.resolve(
 /** The value of a promise of the GPU: browsers wait without polling. */
 export const awaitGpu = <T>(promise: Promise<T>): Promise<T> => promise;
 
+/** Whether others may want an adapter while it computes: a page's browser draws with it. */
+export const isShared = (_software: boolean): boolean => true;
+
 /** What adapters compute with when they do not say: the browser chooses. */
 export const platformBackend = '';
 

@@ -17,6 +17,9 @@ const backends: Partial<Record<NodeJS.Platform, string>> = {
 /** What adapters compute with when they do not say: Dawn for Node takes its platform's own unless told otherwise. */
 export const platformBackend = backends[process.platform] ?? '';
 
+/** Whether others may want an adapter while it computes: the desktop a GPU, nobody what a driver of this process computes. */
+export const isShared = (software: boolean): boolean => !software;
+
 /** WebGPU instances by their options. Losing one crashes the process natively, so they live as long as it does. */
 const instances = new Map<string, GPU>();
 
