@@ -335,8 +335,8 @@ fn end_of(part: u32) -> u32 {
   return min((part + 1u) * params.chunk, params.k);
 }
 
-// Of which row of the tile a lane's sums at `slot` are. With four lanes, where slot s of four takes what lane ^ s holds: one
-// row a lane, or the four neighbouring ones of a transposed A.
+// Of which row of the tile a lane's sums at `slot` are. With four lanes the s-th of four slots (or fours of slots, where A is
+// transposed and a lane holds four rows) takes what lane ^ s holds.
 fn slot_row(slot: u32, lane: u32) -> u32 {
   if (LANES == 4u) {
     return slot ^ select(lane, 4u * lane, A_TRANSPOSED);
