@@ -76,6 +76,7 @@ function wideProject(lavapipe = drivers.find(({ name }) => name === 'lavapipe'))
         include: laneTests,
         env: { ...environment(lavapipe), LP_NATIVE_VECTOR_WIDTH: '512' },
         provide: { driver: 'lavapipe' },
+        setupFiles: ['./test/support/mutant.ts'],
       },
     },
   ];

@@ -10,13 +10,13 @@ import { explanations } from '../test/mutants-explained.ts';
 import { allMutants, explains, sampleOf } from './mutate/choose.ts';
 import type { Mutant } from './mutate/operators.ts';
 import type { RanTest } from './mutate/runner.mjs';
-import { openRunner, type Runner } from './mutate/runners.ts';
+import { openRunner, projectsOf, type Runner } from './mutate/runners.ts';
 import { type Driver, testDrivers } from './setup/vulkan.mjs';
 
 const root = join(import.meta.dirname, '..');
 const given = process.env.HEDDLE_TEST_DRIVERS;
-/** The drivers that mutants are tried on, in this order. */
 const drivers: readonly Driver[] = given === undefined ? await testDrivers() : JSON.parse(given);
+const projects = projectsOf(drivers);
 
 type Verdict = 'killed' | 'survived' | 'explained' | 'explained, but killed' | 'does not compile';
 
@@ -30,7 +30,7 @@ interface Outcome {
 /** A test as it ran on the shaders as they are. */
 interface Baseline extends RanTest {
   readonly file: string;
-  readonly driver: string;
+  readonly project: string;
 }
 
 /** Test files that name the kernel's file, the shortest first. */
@@ -56,15 +56,15 @@ const quickEnd = 6000;
 
 /** Runs the test files on the shaders as they are. Throws when a test fails. */
 async function measure(runners: readonly Runner[], files: readonly string[]): Promise<Baseline[]> {
-  const jobs = drivers.flatMap(({ name }) => files.map((file) => ({ driver: name, file })));
+  const jobs = projects.flatMap((project) => files.map((file) => ({ project, file })));
   const found: Baseline[] = [];
-  await share(runners, jobs, async (runner, { driver, file }) => {
-    const reply = await runner.ask({ mutant: 'none', driver, file }, patience);
+  await share(runners, jobs, async (runner, { project, file }) => {
+    const reply = await runner.ask({ mutant: 'none', project, file }, patience);
     if (reply === undefined || reply.failure !== undefined) {
       const { test, message } = reply?.failure ?? { test: 'the process', message: 'no answer' };
-      throw new Error(`${file} fails on ${driver} without any mutant: ${test}: ${message}`);
+      throw new Error(`${file} fails on ${project} without any mutant: ${test}: ${message}`);
     }
-    for (const test of reply.ran) found.push({ ...test, driver, file });
+    for (const test of reply.ran) found.push({ ...test, project, file });
   });
   return found;
 }
@@ -84,7 +84,7 @@ async function share<Job>(
 }
 
 interface Round {
-  readonly driver: string;
+  readonly project: string;
   readonly file: string;
   readonly tests?: string[];
   readonly slow: boolean;
@@ -92,20 +92,20 @@ interface Round {
 
 /**
  * What to run for a kernel, one after the other. With a baseline only tests that use the kernel, the quick ones first, on
- * one driver after the other: few mutants get as far as the second. Without one whole files, the short ones first.
+ * one project after the other: few mutants get as far as the second. Without one whole files, the short ones first.
  */
 function roundsOf(kernel: string, baseline: readonly Baseline[] | undefined): Round[] {
-  return drivers.flatMap(({ name: driver }) => {
-    if (baseline === undefined) return testFiles(kernel).map((file) => ({ driver, file, slow: false }));
+  return projects.flatMap((project) => {
+    if (baseline === undefined) return testFiles(kernel).map((file) => ({ project, file, slow: false }));
     const phases: Round[][] = [...phaseEnds.map(() => []), []];
-    const tests = baseline.filter((test) => test.driver === driver && test.kernels.includes(kernel));
+    const tests = baseline.filter((test) => test.project === project && test.kernels.includes(kernel));
     let total = 0;
     for (const { file, name, milliseconds } of tests.sort((a, b) => a.milliseconds - b.milliseconds)) {
       total += total === 0 ? 1 : milliseconds; // the first one in any case
       const phase = phases[phaseEnds.filter((end) => total > end).length] as Round[];
       const slow = total > quickEnd;
-      const round = phase.find((r) => r.driver === driver && r.file === file);
-      if (round === undefined) phase.push({ driver, file, tests: [name], slow });
+      const round = phase.find((r) => r.project === project && r.file === file);
+      if (round === undefined) phase.push({ project, file, tests: [name], slow });
       else round.tests?.push(name);
     }
     return phases.flat();
@@ -128,13 +128,14 @@ async function tryMutant(
   });
   // Slow tests would hold up most what they cannot kill: where a reason is known, the others must do.
   const rounds = quick || explained ? all.filter(({ slow }) => !slow) : all;
-  for (const { driver, file, tests } of rounds) {
-    const request = { mutant: JSON.stringify(mutant), driver, file, ...(tests && { tests }) };
+  for (const { project, file, tests } of rounds) {
+    const request = { mutant: JSON.stringify(mutant), project, file, ...(tests && { tests }) };
     const reply = await runner.ask(request, patience);
     const { test, message } =
       reply === undefined ? { test: file, message: 'no answer in time' } : (reply.failure ?? {});
     if (test === undefined || message === undefined) {
-      if (reply?.ran.length === 0) throw new Error(`${file} ran no test on ${driver} for '${mutant.id}'`);
+      if (reply?.has && reply.ran.length === 0)
+        throw new Error(`${file} ran no test on ${project} for '${mutant.id}'`);
       continue;
     }
     if (/does not fit|Failed to start/.test(message)) throw new Error(message); // no word on the mutant
@@ -144,9 +145,9 @@ async function tryMutant(
     const crashed = reply === undefined || /worker|exited|terminated|crash/i.test(message);
     if (!(kernels?.includes(mutant.kernel) ?? crashed))
       throw new Error(
-        `${file} fails on ${driver} for another reason than '${mutant.id}': ${test}: ${message}`,
+        `${file} fails on ${project} for another reason than '${mutant.id}': ${test}: ${message}`,
       );
-    const by = `${driver}: ${test}`;
+    const by = `${project}: ${test}`;
     if (/did not compile|Invalid ShaderModule|CreateShaderModule/.test(message)) {
       return outcome('does not compile', `${by}: ${message.split('\n')[0]}`);
     }

@@ -5,24 +5,25 @@ import { join } from 'node:path';
 import { createVitest } from 'vitest/node';
 
 /**
- * @typedef {object} Request one test file on one driver
+ * @typedef {object} Request one test file in one project
  * @property {string} mutant the value of HEDDLE_MUTANT
- * @property {string} driver the name of the test project
+ * @property {string} project the name of the test project
  * @property {string} file of the test, relative to the root
  * @property {string[]} [tests] full names of the tests to run; all of them when left out
  */
 /** @typedef {{ name: string, milliseconds: number, kernels: string[] }} RanTest */
 /**
- * @typedef {{ failure?: { test: string, message: string, kernels?: string[] }, ran: RanTest[] }} Reply
- * `kernels` of a failure: those that the failing test dispatched; absent when it was no test that failed.
+ * @typedef {{ failure?: { test: string, message: string, kernels?: string[] }, ran: RanTest[], has: boolean }} Reply
+ * `kernels` of a failure: those that the failing test dispatched; absent when it was no test that failed. `has`: whether
+ * the project has the file.
  */
 
 const root = join(import.meta.dirname, '..', '..');
 /** Names of the test projects, and no others: a browser would be started for its own. */
-const project = process.argv.slice(2);
+const names = process.argv.slice(2);
 const options = {
   root,
-  project,
+  project: names,
   watch: false,
   bail: 1,
   maxWorkers: 1,
@@ -47,17 +48,18 @@ function fullName(test) {
 const escaped = (text) => text.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&');
 
 /** @param {Request} request @returns {Promise<Reply>} */
-async function run({ mutant, driver, file, tests }) {
+async function run({ mutant, project: name, file, tests }) {
   // Workers inherit both. Mesa keeps compiled shaders, but none of a mutant: times must not be those of a full cache.
   process.env.HEDDLE_MUTANT = mutant;
   process.env.MESA_SHADER_CACHE_DISABLE = `${mutant === 'none'}`;
-  const project = vitest.projects.find(({ name }) => name === driver);
-  if (project === undefined) throw new Error(`vitest has no project ${driver}`);
+  const project = vitest.projects.find((candidate) => candidate.name === name);
+  if (project === undefined) throw new Error(`vitest has no project ${name}`);
+  if (!project.matchesTestGlob(join(root, file))) return { ran: [], has: false };
   const chosen = tests && { testNamePattern: new RegExp(`^(?:${tests.map(escaped).join('|')})$`) };
   const specification = project.createSpecification(join(root, file), chosen);
   const { testModules, unhandledErrors } = await vitest.runTestSpecifications([specification]);
   /** @type {Reply} */
-  const reply = { ran: [] };
+  const reply = { ran: [], has: true };
   /** @type {(test: string, error: unknown, kernels?: string[]) => void} */
   const fail = (test, error, kernels) => {
     reply.failure ??= { test, message: messageOf(error), ...(kernels && { kernels }) };
@@ -82,7 +84,8 @@ async function run({ mutant, driver, file, tests }) {
 process.on('message', (/** @type {Request} */ request) => {
   run(request).then(
     (reply) => process.send?.(reply),
-    (error) => process.send?.({ ran: [], failure: { test: 'the runner', message: messageOf(error) } }),
+    (error) =>
+      process.send?.({ ran: [], has: true, failure: { test: 'the runner', message: messageOf(error) } }),
   );
 });
 process.on('disconnect', () => process.exit());

@@ -12,12 +12,17 @@ export interface Runner {
   close(): void;
 }
 
+/** The test projects that mutants are tried in, in this order: one a driver, and lavapipe's other number of lanes. */
+export function projectsOf(drivers: readonly Driver[]): string[] {
+  const names = drivers.map(({ name }) => name);
+  return names.includes('lavapipe') ? [...names, 'lavapipe-16-lanes'] : names;
+}
+
 function start(drivers: readonly Driver[]): ChildProcess {
   const env = { ...process.env, HEDDLE_TEST_DRIVERS: JSON.stringify(drivers) };
   const script = join(import.meta.dirname, 'runner.mjs');
-  const projects = drivers.map(({ name }) => name);
   // A group of its own, so that a hanging worker can be ended with the process that forked it.
-  return fork(script, projects, {
+  return fork(script, projectsOf(drivers), {
     env,
     execArgv: [],
     detached: true,
