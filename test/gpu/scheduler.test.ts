@@ -98,10 +98,11 @@ describe('training', () => {
     expect(parts.parameters).toEqual(whole.parameters);
   });
 
-  it('submits a step at once, however long it takes, on an adapter that nobody else wants', async () => {
+  it('submits a step of a software adapter at once, however long it takes, but not in a page', async () => {
     const { submits, chunks } = await stepsOn(device(), long);
     expect(chunks).toBeGreaterThan(30);
-    expect(submits).toBe(chunks);
+    if (typeof document === 'undefined') expect(submits).toBe(chunks);
+    else expect(submits).toBeGreaterThan(2 * chunks); // the browser draws in between
   });
 
   it('creates nothing after warm-up, and writes twice and submits once a chunk, over 3,200 steps', async () => {
