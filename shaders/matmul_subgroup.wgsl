@@ -3,8 +3,8 @@
 // The core for software adapters, where a load costs dozens of multiply-adds and a barrier a hundred: no workgroup memory,
 // one workgroup = one subgroup = ROWS rows × 4·QUADS·LANES columns; a lane owns 4·QUADS columns, every A value is loaded
 // by one lane and reaches the others by a broadcast. Needs a subgroup size of exactly LANES.
-// An operand may be an image of the matrix instead: where one is to be had, lavapipe loads a texel of it in a third of the
-// instructions that four elements of a buffer take.
+// An operand may be an image of the matrix instead: lavapipe loads a texel of it in a third of the instructions that four
+// elements of a buffer take. SwiftShader loads those no better, but samples a texel of all its lanes in a fifth of the code.
 // The accumulators are meant to stay in memory: a loop-carried register costs a mask and a write-back each iteration
 // there, an array element a load and a store in place. Hence the run-time bound of the last loop.
 // Indices are shifted and masked, not divided: SwiftShader divides by constants, too, and one lane after the other.
@@ -47,6 +47,10 @@ struct Step {
 @group(0) @binding(10) var a_image: texture_storage_2d<rgba32float, read>; // A instead of a, as it lies, four columns a texel
 @group(0) @binding(11) var b_image: texture_storage_2d<rgba32float, read>; // likewise B
 @group(0) @binding(12) var c_image: texture_storage_2d<rgba32float, read>; // what C holds before an SGD step
+@group(0) @binding(13) var a_image_sampled: texture_2d<f32>; // the images again, for four lanes
+@group(0) @binding(14) var b_image_sampled: texture_2d<f32>;
+@group(0) @binding(15) var c_image_sampled: texture_2d<f32>;
+@group(0) @binding(16) var nearest: sampler;
 
 const LANES = 8u;
 const ROWS = 64u; // of C, a workgroup
@@ -78,6 +82,10 @@ const B_FOURS = DEPTH * QUADS;
 
 const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity
 const BROKEN = 0x7fc00001u;   // the NaN that stands for a broken gradient or parameter
+
+var<private> a_scale: vec2f; // see scale_of
+var<private> b_scale: vec2f;
+var<private> c_scale: vec2f;
 
 fn a_word(i: u32) -> f32 {
   if (A_U8) {
@@ -131,9 +139,17 @@ fn b_run(i: u32) -> vec4f {
   return bitcast<vec2f>(b[i >> 1u]).xyxy;
 }
 
-// Where an image has the four columns from `column` on, a multiple of four, of so many.
-fn texel(row: u32, column: u32, columns: u32, fold: u32) -> vec2u {
-  return vec2u((row & ((1u << fold) - 1u)) * (columns >> 2u) + (column >> 2u), row >> fold);
+// The texel of an image that has the four columns from `column` on, a multiple of four, of so many.
+fn texel(image: texture_storage_2d<rgba32float, read>, sampled: texture_2d<f32>, scale: vec2f,
+         row: u32, column: u32, columns: u32, fold: u32) -> vec4f {
+  let x = (row & ((1u << fold) - 1u)) * (columns >> 2u) + (column >> 2u);
+  if (LANES == 4u) {
+    // At its middle: with less than 2^20 rows and columns, rounding leads to no other texel. A load would be bounded by
+    // sizes asked for each time, and its row be shifted; a sample is bounded by the driver, which rounds its row down.
+    // An i32 becomes an f32 by one instruction, a u32 by six.
+    return textureSampleLevel(sampled, nearest, (vec2f(vec2i(vec2u(x, row))) + 0.5) * scale, 0.0);
+  }
+  return textureLoad(image, vec2u(x, row >> fold));
 }
 
 // k, or the last one from which `count` elements can be loaded.
@@ -154,7 +170,7 @@ fn zero_past_k(run: vec4f, k: u32) -> vec4f {
 fn a_along_k(row: u32, k: u32) -> vec4f {
   let inside = min(row, params.m - 1u);
   if (A_IMAGE) {
-    return zero_past_k(textureLoad(a_image, texel(inside, within_k(k, RUN), params.k, params.a_fold)), k);
+    return zero_past_k(texel(a_image, a_image_sampled, a_scale, inside, within_k(k, RUN), params.k, params.a_fold), k);
   }
   let start = inside * params.k;
   if (A_VECTOR) {
@@ -174,7 +190,7 @@ fn a_along_m(k: u32, row: u32) -> vec4f {
   let start = inside * params.m;
   var four: vec4f;
   if (A_IMAGE) {
-    four = textureLoad(a_image, texel(inside, min(row, params.m - 4u), params.m, params.a_fold));
+    four = texel(a_image, a_image_sampled, a_scale, inside, min(row, params.m - 4u), params.m, params.a_fold);
   } else if (A_VECTOR) {
     four = a_four(start + min(row, params.m - 4u));
   } else {
@@ -192,7 +208,7 @@ fn a_along_m(k: u32, row: u32) -> vec4f {
 fn b_along_k(column: u32, k: u32) -> vec4f {
   let inside = min(column, params.n - 1u);
   if (B_IMAGE) {
-    return zero_past_k(textureLoad(b_image, texel(inside, within_k(k, RUN), params.k, params.b_fold)), k);
+    return zero_past_k(texel(b_image, b_image_sampled, b_scale, inside, within_k(k, RUN), params.k, params.b_fold), k);
   }
   let start = inside * params.k;
   if (B_VECTOR) {
@@ -212,7 +228,7 @@ fn b_along_n(k: u32, column: u32) -> vec4f {
   let start = inside * params.n;
   var four: vec4f;
   if (B_IMAGE) {
-    four = textureLoad(b_image, texel(inside, min(column, params.n - 4u), params.n, params.b_fold));
+    four = texel(b_image, b_image_sampled, b_scale, inside, min(column, params.n - 4u), params.n, params.b_fold);
   } else if (B_VECTOR) {
     four = b_four(start + min(column, params.n - 4u));
   } else {
@@ -287,7 +303,7 @@ fn epilogue(sum: vec4f, part: u32, row: u32, column: u32) -> bool {
     if (SGD) {
       var before: vec4f;
       if (C_IMAGE) {
-        before = textureLoad(c_image, texel(row, column, params.n, params.c_fold));
+        before = texel(c_image, c_image_sampled, c_scale, row, column, params.n, params.c_fold);
       } else {
         before = c_four(i);
       }
@@ -358,10 +374,20 @@ fn sum_rows(part: u32, first: u32, lane: u32) {
   report(is_broken);
 }
 
+// What makes a texel's column and a matrix's row the coordinates at which an image is sampled.
+fn scale_of(sampled: texture_2d<f32>, fold: u32) -> vec2f {
+  return 1.0 / vec2f(vec2i(textureDimensions(sampled) << vec2u(0u, fold)));
+}
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u,
         @builtin(subgroup_invocation_id) lane: u32) {
   let row = tile.y * ROWS;
+  if (LANES == 4u) {
+    a_scale = scale_of(a_image_sampled, params.a_fold);
+    b_scale = scale_of(b_image_sampled, params.b_fold);
+    c_scale = scale_of(c_image_sampled, params.c_fold);
+  }
   if (ROW_SUMS && tile.x == grid.x - 1u) {
     sum_rows(tile.z, row, lane);
     return;

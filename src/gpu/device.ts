@@ -39,6 +39,8 @@ export interface Device {
   readonly info: AdapterInfo;
   readonly limits: GPUSupportedLimits;
   readonly features: readonly string[];
+  /** Samples the nearest texel of an image, or the one at its edge. */
+  readonly nearest: GPUSampler;
   /** Bytes of the buffers and images alive now. */
   readonly bytes: number;
   /** Names of kernels that launchers must not choose on this device; see `withoutKernels`. */
@@ -153,6 +155,7 @@ function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
     info,
     limits: gpu.limits,
     features: [...gpu.features].sort(),
+    nearest: gpu.createSampler({ label: 'nearest' }),
     avoided: new Set(),
     variants: new Map(),
     pipelines: new Map(),
@@ -185,7 +188,7 @@ function wrap(gpu: GPUDevice, info: AdapterInfo): Device {
         label: image.label,
         format: imageFormat,
         size: [...textureSize(image)],
-        usage: textureUsage.storageBinding | textureUsage.copyDst,
+        usage: textureUsage.storageBinding | textureUsage.textureBinding | textureUsage.copyDst,
       });
       live.set(image, imageBytes(image));
       bytes += imageBytes(image);

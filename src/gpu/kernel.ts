@@ -35,8 +35,10 @@ export interface KernelSpec<
   /** Whether the source enables the `subgroups` language feature. */
   readonly subgroups: boolean;
   readonly bindings: Readonly<Record<B, { readonly binding: number; readonly type: GPUBufferBindingType }>>;
-  /** Matrices that are read as textures of four columns a texel; see image.ts. */
-  readonly images: Readonly<Record<I, { readonly binding: number }>>;
+  /** Matrices that are read as textures of four columns a texel, some also bound a second time, to be sampled; see image.ts. */
+  readonly images: Readonly<Record<I, { readonly binding: number; readonly sampled?: number }>>;
+  /** Binding of what samples them: the nearest texel. */
+  readonly sampler?: number;
   readonly params: RecordLayout<P> & { readonly binding: number };
   readonly constants: Readonly<Record<C, KernelConstant>>;
 }
@@ -106,8 +108,15 @@ function describe(device: Device, spec: KernelSpec, values: ConstantValues, dyna
     }),
   );
   const storageTexture: GPUStorageTextureBindingLayout = { access: 'read-only', format: imageFormat };
-  for (const { binding } of Object.values(spec.images))
+  const texture: GPUTextureBindingLayout = { sampleType: 'unfilterable-float' };
+  for (const { binding, sampled } of Object.values(spec.images)) {
     entries.push({ binding, visibility: shaderStageCompute, storageTexture });
+    if (sampled !== undefined) entries.push({ binding: sampled, visibility: shaderStageCompute, texture });
+  }
+  if (spec.sampler !== undefined) {
+    const sampler: GPUSamplerBindingLayout = { type: 'non-filtering' };
+    entries.push({ binding: spec.sampler, visibility: shaderStageCompute, sampler });
+  }
   entries.push({ binding: spec.params.binding, visibility: shaderStageCompute, buffer: { type: 'uniform' } });
   const layout = device.gpu.createBindGroupLayout({ label, entries });
   const constants: Record<string, number> = {};

@@ -260,10 +260,13 @@ function prepare(
       resource: { buffer, offset: tensor.offset, size: Math.min(size, buffer.size - tensor.offset) },
     };
   });
-  for (const [name, { binding }] of Object.entries(kernel.images)) {
+  for (const [name, { binding, sampled }] of Object.entries(kernel.images)) {
     const { label, texture } = dispatch.images[name] as Image;
-    entries.push({ binding, resource: (texture as GPUTexture).createView({ label }) });
+    const resource = (texture as GPUTexture).createView({ label });
+    entries.push({ binding, resource });
+    if (sampled !== undefined) entries.push({ binding: sampled, resource });
   }
+  if (kernel.sampler !== undefined) entries.push({ binding: kernel.sampler, resource: device.nearest });
   entries.push({
     binding: kernel.params.binding,
     resource: { buffer: params, offset: index * alignment, size: kernel.params.size },

@@ -12,6 +12,7 @@ export const bufferUsage = {
 
 export const textureUsage = {
   copyDst: 0x02,
+  textureBinding: 0x04,
   storageBinding: 0x08,
 } as const;
 

@@ -40,6 +40,40 @@ const fromImage: KernelSpec<'y', 'quads' | 'fold', never, 'x_image'> = {
   constants: {},
 };
 
+/** Likewise, but sampled: y = what x's image holds, with 1,024 rows a layer of the grid. */
+const fromSamples: KernelSpec<'y', 'quads' | 'rows' | 'fold', never, 'x_image'> = {
+  name: 'from_samples',
+  file: 'from_samples.wgsl',
+  source: `
+    struct Params { quads: u32, rows: u32, fold: u32 }
+    @group(0) @binding(0) var<storage, read_write> y: array<vec4f>;
+    @group(0) @binding(2) var<uniform> params: Params;
+    @group(0) @binding(3) var x_image_sampled: texture_2d<f32>;
+    @group(0) @binding(4) var nearest: sampler;
+    @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3u) {
+      let row = 1024u * id.z + id.y;
+      if (id.x >= params.quads || row >= params.rows) { return; }
+      let side = row & ((1u << params.fold) - 1u);
+      let scale = 1.0 / vec2f(textureDimensions(x_image_sampled) << vec2u(0u, params.fold));
+      let at = (vec2f(vec2u(side * params.quads + id.x, row)) + 0.5) * scale;
+      y[row * params.quads + id.x] = textureSampleLevel(x_image_sampled, nearest, at, 0.0);
+    }`,
+  subgroups: false,
+  bindings: { y: { binding: 0, type: 'storage' } },
+  images: { x_image: { binding: 1, sampled: 3 } },
+  sampler: 4,
+  params: {
+    binding: 2,
+    size: 16,
+    fields: {
+      quads: { offset: 0, type: 'u32' },
+      rows: { offset: 4, type: 'u32' },
+      fold: { offset: 8, type: 'u32' },
+    },
+  },
+  constants: {},
+};
+
 /** x = 2·x, an element a workgroup. */
 const double = defineKernel({
   name: 'double',
@@ -102,6 +136,28 @@ it.each([
   // What arithmetic may change, and a copy must not.
   x.set([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0, 2 ** -149, 3e38]);
   const { y } = await run(device(), { x: f32(x, rows, columns) }, (r, t) => ({ y: readBack(r, 'y', t.x) }));
+  expect(y).toEqual(x);
+});
+
+it.each([
+  [5, 512],
+  [16, 784],
+  [3, 32_000],
+  [131_072, 4],
+])('the image of [%i, %i] can be sampled, texel by texel', async (rows, columns) => {
+  const quads = columns / 4;
+  const x = Float32Array.from({ length: rows * columns }, (_, i) => i); // all integers below 2^24
+  const { y } = await run(device(), { x: f32(x, rows, columns) }, (r, t) => {
+    const found = r.tensor('y', t.x.shape);
+    r.dispatch(fromSamples, {
+      label: 'y',
+      bindings: { y: found },
+      images: { x_image: t.x },
+      params: { quads, rows, fold: imageOf(r.device, t.x).fold },
+      workgroups: [Math.ceil(quads / 64), Math.min(rows, 1024), Math.ceil(rows / 1024)],
+    });
+    return { y: found };
+  });
   expect(y).toEqual(x);
 });
 

@@ -347,6 +347,16 @@ describe.each(transpositions)(
   },
 );
 
+it('the subgroup core finds every row of the tallest image', async (context) => {
+  if (!ownCores().includes('subgroup')) return context.skip();
+  const [m, n, k] = [131_072, 4, 4]; // sixteen rows side by side, 8,192 one above the other
+  const [a, b] = [floats(m * k, 1), floats(k * n, 2)];
+  const { c } = await run(device(), { a: f32(a, m, k), b: f32(b, k, n) }, (r, t) => ({
+    c: matmul(r, { label: 'c', ...t, images: true }),
+  }));
+  expectWithin('c', c, reference.matmul(reference.matrix(a, m, k), reference.matrix(b, k, n)));
+});
+
 it('uses the subgroup core on software adapters whose subgroups it knows', () => {
   const { software, subgroupSize } = device().info;
   expect(matmulCore(device())).toBe(software && [4, 8, 16].includes(subgroupSize) ? 'subgroup' : 'tile');
