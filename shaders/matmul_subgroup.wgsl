@@ -79,6 +79,7 @@ const A_RUNS = ROWS * DEPTH / RUN / LANES;  // loads of A an iteration, RUN elem
 const A_FOURS = ROWS * DEPTH / 4u / LANES;  // or four when it is transposed
 const B_RUNS = DEPTH / RUN;
 const B_FOURS = DEPTH * QUADS;
+const SAMPLED = LANES == 4u; // images are
 
 const EXPONENT = 0x7f800000u; // all ones in a NaN and in an infinity
 const BROKEN = 0x7fc00001u;   // the NaN that stands for a broken gradient or parameter
@@ -143,7 +144,7 @@ fn b_run(i: u32) -> vec4f {
 fn texel(image: texture_storage_2d<rgba32float, read>, sampled: texture_2d<f32>, scale: vec2f,
          row: u32, column: u32, columns: u32, fold: u32) -> vec4f {
   let x = (row & ((1u << fold) - 1u)) * (columns >> 2u) + (column >> 2u);
-  if (LANES == 4u) {
+  if (SAMPLED) {
     // At its middle: with less than 2^20 rows and columns, rounding leads to no other texel. A load would be bounded by
     // sizes asked for each time, and its row be shifted; a sample is bounded by the driver, which rounds its row down.
     // An i32 becomes an f32 by one instruction, a u32 by six.
@@ -383,11 +384,9 @@ fn scale_of(sampled: texture_2d<f32>, fold: u32) -> vec2f {
 fn main(@builtin(workgroup_id) tile: vec3u, @builtin(num_workgroups) grid: vec3u,
         @builtin(subgroup_invocation_id) lane: u32) {
   let row = tile.y * ROWS;
-  if (LANES == 4u) {
-    a_scale = scale_of(a_image_sampled, params.a_fold);
-    b_scale = scale_of(b_image_sampled, params.b_fold);
-    c_scale = scale_of(c_image_sampled, params.c_fold);
-  }
+  a_scale = scale_of(a_image_sampled, params.a_fold);
+  b_scale = scale_of(b_image_sampled, params.b_fold);
+  c_scale = scale_of(c_image_sampled, params.c_fold);
   if (ROW_SUMS && tile.x == grid.x - 1u) {
     sum_rows(tile.z, row, lane);
     return;

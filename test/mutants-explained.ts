@@ -331,6 +331,18 @@ export const explanations: readonly Explanation[] = [
   { kernels: ['matmul_subgroup'], operators: ['always enter'], at: /K_TAIL|!C_VECTOR/, why: sameNumbers },
   {
     kernels: ['matmul_subgroup'],
+    operators: ['always enter', 'never enter'],
+    at: /SAMPLED/,
+    why: sameNumbers,
+  },
+  {
+    kernels: ['matmul_subgroup'],
+    operators: ['change constant'],
+    at: /(?<=scale, )0\.0/,
+    why: 'an image has one level, which the driver takes whatever is asked for',
+  },
+  {
+    kernels: ['matmul_subgroup'],
     operators: ['drop condition'],
     at: /SGD && is_broken/,
     after: /^$/,

@@ -3,12 +3,13 @@
 import { HeddleError } from '../errors.ts';
 import { canBeImage, imageOf } from '../gpu/image.ts';
 import type { DispatchDescription, Recorder } from '../gpu/plan.ts';
-import type { Tensor } from '../gpu/tensor.ts';
+import { bytesPerElement, type Tensor, view } from '../gpu/tensor.ts';
 import { matmulSubgroup as subgroupKernel, matmul as tileKernel } from './kernels.generated.ts';
 import {
   allMatmulVariants,
   type MatmulCore,
   type MatmulVariant,
+  matmulCore,
   matmulKernelName,
   matmulVariants,
   prefersImages,
@@ -97,6 +98,47 @@ export function matmulChoice({
 /** A multiple of what any variant takes of k at a time. */
 const chunkStep = 64;
 
+/**
+ * On software adapters products over more rows than these are computed in slices of them, one after the other: of Aᵀ·B a
+ * workgroup reads some columns of all rows, and those of 4,096 rows lie in more pages and take more of the second cache than
+ * a CPU has for them. Of A·B nothing of the kind is known; it is sliced where A is an image, which serves both products then.
+ */
+const sliceRows = 1024;
+/** Slices are of a multiple of so many rows: whatever their elements, they begin where a binding may. */
+const sliceStep = 256;
+/** Multiply-adds a row that make a slice's dispatch worth its cost. */
+const sliceWork = 2 ** 16;
+
+/** Rows of a matrix, from `first` until before `end`. */
+function rowsOf(tensor: Tensor, first: number, end: number): Tensor {
+  const { storage, label, dtype, slotStride } = tensor;
+  const columns = tensor.shape[1] as number;
+  const offset = tensor.offset + first * columns * bytesPerElement[dtype];
+  const name = `${label} ${first}…${end - 1}`;
+  return view(storage, name, [end - first, columns], { dtype, offset, slotStride });
+}
+
+/** Records a product in slices of the rows that A is stored in: rows of C, or what C is the sum of. */
+function inSlices(recorder: Recorder, options: MatmulOptions, out: Tensor): Tensor {
+  const { label, a, b, aTransposed = false, mask, sgd } = options;
+  const rows = a.shape[0] as number;
+  const size = sliceStep * Math.ceil(rows / Math.ceil(rows / sliceRows) / sliceStep);
+  for (let first = 0; first < rows; first += size) {
+    const end = Math.min(rows, first + size);
+    const slice = (tensor: Tensor) => rowsOf(tensor, first, end);
+    matmul(recorder, {
+      ...options,
+      label: `${label} ${first}…${end - 1}`,
+      a: slice(a),
+      b: aTransposed ? slice(b) : b,
+      out: aTransposed ? out : slice(out),
+      ...(mask === undefined ? {} : { mask: slice(mask) }),
+      accumulate: options.accumulate === true || (aTransposed && sgd === undefined && first > 0),
+    });
+  }
+  return out;
+}
+
 const describe = (tensor: Tensor, transposed: boolean) =>
   `${tensor.label}${transposed ? 'ᵀ' : ''} [${tensor.shape.join(', ')}]`;
 
@@ -153,6 +195,16 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
       );
   }
   const c = options.out ?? recorder.tensor(label, options.chunk === undefined ? [m, n] : [parts, m, n]);
+  const { device } = recorder;
+  // Runs of four along k are a part of it: other variants, and other k, read no images.
+  const images = k % 4 === 0 && (options.images ?? prefersImages(device));
+  const isImage = (side: 'a' | 'b') => images && canBeImage(device, options[side]);
+  const isSliced = aTransposed
+    ? k > sliceRows && m * n >= sliceWork && !bTransposed && !relu && (bias ?? mask) === undefined
+    : m > sliceRows && n * k >= sliceWork && isImage('a');
+  const likelyCore = options.core ?? options.variant?.core ?? matmulCore(device);
+  if (isSliced && likelyCore === 'subgroup' && options.chunk === undefined)
+    return inSlices(recorder, options, c);
   const bindings = {
     bias_or_mask: bias ?? mask ?? recorder.unused(),
     c,
@@ -175,10 +227,6 @@ export function matmul(recorder: Recorder, options: MatmulOptions): Tensor {
   const grid = (columns: number, rows: number) =>
     [Math.ceil(n / columns) + (rowSums === undefined ? 0 : 1), Math.ceil(m / rows), parts] as const;
 
-  const { device } = recorder;
-  // Runs of four along k are a part of it: other variants, and other k, read no images.
-  const images = k % 4 === 0 && (options.images ?? prefersImages(device));
-  const isImage = (side: 'a' | 'b') => images && canBeImage(device, options[side]);
   const shape = { m, n, k: Math.min(k, chunk), parts, aImage: isImage('a'), bImage: isImage('b') };
   const choose = (): MatmulVariant => {
     if (options.core !== undefined) return variantOf(device, options.core, shape);
