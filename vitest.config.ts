@@ -59,6 +59,7 @@ const laneTests = [
   'test/ops/linear_backward.test.ts',
   'test/ops/linear_cross_entropy.test.ts',
   'test/ops/matmul.test.ts',
+  'test/ops/matmul-slices.test.ts',
   'test/ops/variants.test.ts',
   'test/train/check.test.ts',
   'test/train/tune.test.ts',

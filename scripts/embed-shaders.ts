@@ -56,9 +56,6 @@ function layoutOf(file: string, reflected: WgslReflect, name: string) {
   };
 }
 
-const imageText = (binding: number, sampled: number | undefined): string =>
-  sampled === undefined ? `{ binding: ${binding} }` : `{ binding: ${binding}, sampled: ${sampled} }`;
-
 const parts: string[] = [];
 const hypers: string[] = [];
 const kernelNames: string[] = [];
@@ -79,14 +76,16 @@ for (const file of readdirSync(join(root, 'shaders')).sort()) {
   const images = reflected.storage.filter(isImage).sort(byBinding);
   for (const { name: image, access } of images)
     if (access !== 'read') throw new Error(`${file}: ${image} is accessed for ${access}: expected read`);
-  const sampledOf = ({ name: image }: VariableInfo) =>
-    reflected.textures.find((one) => one.name === `${image}_sampled`);
+  const sampledName = ({ name: image }: VariableInfo) => `${image}_sampled`;
   for (const { name: texture } of reflected.textures)
-    if (!images.some((one) => sampledOf(one)?.name === texture))
-      throw new Error(
-        `${file}: expected the texture ${texture} to be named for an image and to end in _sampled`,
-      );
-  const [sampler] = reflected.samplers;
+    if (!images.some((image) => sampledName(image) === texture))
+      throw new Error(`${file}: ${texture} is sampled: expected the name of an image and _sampled`);
+  const imageText = (image: VariableInfo) => {
+    const sampled = reflected.textures.find(({ name: texture }) => texture === sampledName(image));
+    const also = sampled === undefined ? '' : `, sampled: ${sampled.binding}`;
+    return `${image.name}: { binding: ${image.binding}${also} }`;
+  };
+  const samplerText = reflected.samplers.map(({ binding }) => `\n  sampler: ${binding},`).join('');
   const constants = constantsOf(file, source);
 
   const stepLayout = layoutOf(file, reflected, 'Step');
@@ -117,7 +116,7 @@ for (const file of readdirSync(join(root, 'shaders')).sort()) {
   bindings: {
 ${bindings.map((b) => `    ${b.name}: { binding: ${b.binding}, type: '${bindingType(b)}' },`).join('\n')}
   },
-  images: { ${images.map((one) => `${one.name}: ${imageText(one.binding, sampledOf(one)?.binding)}`).join(', ')} },${sampler === undefined ? '' : `\n  sampler: ${sampler.binding},`}
+  images: { ${images.map(imageText).join(', ')} },${samplerText}
   params: { binding: ${paramsVariable.binding}, size: ${params.size}, fields: ${params.fields} },
   constants: { ${[...constants].map(([key, value]) => `${key}: ${value}`).join(', ')} },
 };`);
