@@ -40,6 +40,12 @@ async function open(address: string, prepare: (page: Page) => Promise<unknown>) 
   return watched;
 }
 
+/** Closes the page when what it still asked for, has been answered. */
+async function close(page: Page) {
+  await page.unrouteAll({ behavior: 'wait' });
+  await page.context().close();
+}
+
 test('without WebGPU it says so, what to do, and asks nobody', async () => {
   const { page, complaints, requests } = await open('', (blank) =>
     blank.addInitScript(() => {
@@ -54,7 +60,7 @@ test('without WebGPU it says so, what to do, and asks nobody', async () => {
   await alert.waitFor();
   expect(requests.filter((address) => /worker/.test(address))).toEqual([]);
   expect(complaints).toEqual([]);
-  await page.context().close();
+  await close(page);
 });
 
 test('a run in Node is watched by its events', async () => {
@@ -107,7 +113,7 @@ test('a run in Node is watched by its events', async () => {
   await page.waitForTimeout(4000);
   expect(await page.locator('.panel-loss .chip').count()).toBe(2); // the run and PyTorch
   expect(complaints).toEqual([]);
-  await page.context().close();
+  await close(page);
 });
 
 test('is small: what the page itself takes', () => {
